@@ -1,0 +1,145 @@
+//! What a stand-in is like.
+
+use std::{net::SocketAddr, time::Duration};
+
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+
+use super::{Permissions, webhook::ContentType};
+
+/// The requests in an hour that GitHub grants a token.
+const RATE_LIMIT: u32 = 5000;
+
+/// How a stand-in is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens. Port 0: one that is free.
+    pub bind: SocketAddr,
+    /// Its address for runners, where they cannot reach it by the one that it listens at.
+    pub public_url: Option<String>,
+    /// Who may call.
+    pub tokens: Vec<Token>,
+    /// Where its webhooks go; it sends none without.
+    pub webhook: Option<Webhook>,
+    /// How long things take.
+    pub timings: Timings,
+    /// The requests in an hour that each token has.
+    pub rate_limit: u32,
+    /// Which of several runners gets a job.
+    pub choice: Choice,
+}
+
+impl Default for Config {
+    /// On a free port of the loopback interface, with GitHub's times; nobody may call.
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::from(([127, 0, 0, 1], 0)),
+            public_url: None,
+            tokens: Vec::new(),
+            webhook: None,
+            timings: Timings::default(),
+            rate_limit: RATE_LIMIT,
+            choice: Choice::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Lets a token call.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<SecretString>, permissions: Permissions) -> Self {
+        self.tokens.push(Token { token: token.into(), permissions });
+        self
+    }
+}
+
+/// A personal access token.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// What the `Authorization` header has.
+    pub token: SecretString,
+    /// What it may do.
+    pub permissions: Permissions,
+}
+
+/// Where webhooks go, and what they look like.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The hook's payload URL.
+    pub url: String,
+    /// What deliveries are signed with.
+    pub secret: SecretString,
+    /// The hook's content type.
+    pub content_type: ContentType,
+    /// What the hook was set up for. Unless set: the enterprise or organization that a job belongs to, or else its
+    /// repository.
+    pub target: Option<HookTarget>,
+}
+
+impl Webhook {
+    /// A hook that sends JSON.
+    pub fn json(url: impl Into<String>, secret: impl Into<SecretString>) -> Self {
+        Self { url: url.into(), secret: secret.into(), content_type: ContentType::Json, target: None }
+    }
+}
+
+/// What a hook was set up for: `X-GitHub-Hook-Installation-Target-Type`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum HookTarget {
+    /// A repository.
+    Repository,
+    /// An organization.
+    Organization,
+    /// An enterprise.
+    Business,
+    /// A GitHub App.
+    Integration,
+}
+
+impl HookTarget {
+    /// The word for it in the header.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Repository => "repository",
+            Self::Organization => "organization",
+            Self::Business => "business",
+            Self::Integration => "integration",
+        }
+    }
+}
+
+/// How long things take at GitHub.
+#[derive(Clone, Copy, Debug)]
+pub struct Timings {
+    /// How long a registration or removal token is good for. 1 h.
+    pub token: Duration,
+    /// How long a runner may take to accept the job it got, before another gets it. 60 s.
+    pub pick_up: Duration,
+    /// How long a runner waits for a job in one request. 50 s.
+    pub poll: Duration,
+    /// How long a runner may be silent before it is offline, and the job that it runs has failed. 30 s.
+    pub silence: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            token: Duration::from_hours(1),
+            pick_up: Duration::from_secs(60),
+            poll: Duration::from_secs(50),
+            silence: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Which of several listening runners gets a job.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Choice {
+    /// The one that has listened longest.
+    #[default]
+    Longest,
+    /// Any of them, by a generator of random numbers that begins with this seed.
+    Random(u64),
+}

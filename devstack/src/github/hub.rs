@@ -1,0 +1,147 @@
+//! The one state that the API, the runners' protocol and the owner of a stand-in all look at, behind its lock.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use secrecy::ExposeSecret;
+use time::OffsetDateTime;
+use tokio::sync::{mpsc::UnboundedSender, watch};
+
+use super::{
+    Call, Config, Permissions, Token, Webhook,
+    calls::Calls,
+    fault::Faults,
+    rate::{Budget, Budgets},
+    state::{Event, State},
+    webhook::Delivered,
+};
+
+/// The requests in an hour of those who give no token.
+const ANONYMOUS_LIMIT: u32 = 60;
+
+/// Everything that changes.
+#[derive(Debug)]
+pub(super) struct Inner {
+    pub(super) state: State,
+    pub(super) faults: Faults,
+    pub(super) calls: Calls,
+    pub(super) delivered: Vec<Delivered>,
+    budgets: Budgets,
+    webhook: Option<Webhook>,
+    tokens: Vec<Token>,
+}
+
+/// The state, those who wait for it to change, and the way out for webhooks.
+#[derive(Debug)]
+pub(super) struct Hub {
+    inner: Mutex<Inner>,
+    changed: watch::Sender<()>,
+    events: UnboundedSender<Event>,
+    pub(super) config: Config,
+    pub(super) public_url: String,
+}
+
+/// Whose call it is.
+#[derive(Clone, Debug)]
+pub(super) struct Caller {
+    /// What it may do; nothing is known of those without a token, or with a wrong one.
+    pub(super) permissions: Option<Permissions>,
+    /// Where it stands.
+    pub(super) budget: Budget,
+    /// Whether it has made too many requests.
+    pub(super) exhausted: bool,
+}
+
+impl Hub {
+    pub(super) fn new(config: Config, public_url: String, events: UnboundedSender<Event>) -> Self {
+        let inner = Inner {
+            state: State::new(&config, public_url.clone()),
+            faults: Faults::default(),
+            calls: Calls::default(),
+            delivered: Vec::new(),
+            budgets: Budgets::default(),
+            webhook: config.webhook.clone(),
+            tokens: config.tokens.clone(),
+        };
+        Self { inner: Mutex::new(inner), changed: watch::Sender::new(()), events, config, public_url }
+    }
+
+    /// Changes the state, sends the webhooks that follow, and wakes those who wait for a change.
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut State, OffsetDateTime) -> T) -> T {
+        let (changed, events) = {
+            let state = &mut self.lock().state;
+            (change(state, OffsetDateTime::now_utc()), state.take_events())
+        };
+        self.send(events);
+        changed
+    }
+
+    /// The same for a change that mostly changes nothing: those who wait are woken only if webhooks follow.
+    pub(super) fn settle<T>(&self, change: impl FnOnce(&mut State, OffsetDateTime) -> T) -> T {
+        let (settled, events) = {
+            let state = &mut self.lock().state;
+            (change(state, OffsetDateTime::now_utc()), state.take_events())
+        };
+        if !events.is_empty() {
+            self.send(events);
+        }
+        settled
+    }
+
+    /// Looks at everything.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&mut Inner) -> T) -> T {
+        look(&mut self.lock())
+    }
+
+    /// Sees every change from now on.
+    pub(super) fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+
+    /// Finds out who calls, and charges the call unless it is `free`.
+    pub(super) fn caller(&self, token: Option<&str>, free: bool) -> Caller {
+        let mut inner = self.lock();
+        let known = |known: &&Token| token.is_some_and(|token| known.token.expose_secret() == token);
+        let permissions = inner.tokens.iter().find(known).map(|token| token.permissions.clone());
+        let limit = if permissions.is_some() { self.config.rate_limit } else { ANONYMOUS_LIMIT };
+        let name = token.filter(|_| permissions.is_some()).unwrap_or_default();
+        let now = OffsetDateTime::now_utc();
+        let charged = if free { None } else { inner.budgets.charge(name, limit, now) };
+        let exhausted = !free && charged.is_none();
+        let budget = charged.unwrap_or_else(|| inner.budgets.look(name, limit, now));
+        Caller { permissions, budget, exhausted }
+    }
+
+    pub(super) fn called(&self, call: Call) {
+        self.lock().calls.add(call);
+        self.wake();
+    }
+
+    pub(super) fn delivered(&self, delivered: Delivered) {
+        self.lock().delivered.push(delivered);
+        self.wake();
+    }
+
+    pub(super) fn webhook(&self) -> Option<Webhook> {
+        self.lock().webhook.clone()
+    }
+
+    pub(super) fn set_webhook(&self, webhook: Option<Webhook>) {
+        self.lock().webhook = webhook;
+    }
+
+    /// Lets those who wait for a change look again.
+    pub(super) fn wake(&self) {
+        self.changed.send_replace(());
+    }
+
+    fn send(&self, events: Vec<Event>) {
+        for event in events {
+            drop(self.events.send(event)); // fails only once the stand-in has stopped
+        }
+        self.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,11 @@
+//! The webhooks: what they say, how they are sent, and what became of them.
+
+mod payload;
+mod record;
+mod send;
+
+pub use crate::deliver::ContentType;
+pub use record::Delivered;
+
+pub(super) use payload::queued;
+pub(super) use send::Sender;

@@ -1,0 +1,54 @@
+//! What a process prints.
+
+use std::{
+    io::{BufRead as _, BufReader, Read},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+/// How many of the last lines an error shows.
+const SHOWN: usize = 20;
+
+/// The lines that a process has printed so far, on standard output and standard error.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    /// Reads `stream` to its end, in a thread of its own: a process is never held up by a full pipe. With `echo`, each
+    /// line is shown on standard error as well, behind that name.
+    pub(super) fn read(&self, stream: impl Read + Send + 'static, echo: Option<String>) {
+        let lines = self.clone();
+        thread::spawn(move || {
+            let mut stream = BufReader::new(stream);
+            let mut line = Vec::new();
+            while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+                if let Some(name) = &echo {
+                    eprintln!("{name} | {text}");
+                }
+                lines.get().push(text);
+                line.clear();
+            }
+        });
+    }
+
+    /// All lines.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.get().clone()
+    }
+
+    /// The last lines, for an error.
+    pub(super) fn last(&self) -> String {
+        let lines = self.get();
+        lines[lines.len().saturating_sub(SHOWN)..].join("\n")
+    }
+
+    /// The first line that contains `text`.
+    pub(super) fn find(&self, text: &str) -> Option<String> {
+        self.get().iter().find(|line| line.contains(text)).cloned()
+    }
+
+    fn get(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

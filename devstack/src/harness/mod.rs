@@ -1,0 +1,22 @@
+//! Real processes for tests and for `devstack up`: a Redis server, a Docker engine, our own programs. Each lives in a
+//! folder and on ports of its own, and is gone with everything it made when its handle is dropped.
+
+mod bridge;
+mod child;
+mod engine;
+mod engine_command;
+mod error;
+mod leftovers;
+mod lines;
+mod network;
+mod port;
+mod process;
+mod redis;
+
+pub use engine::{Engine, EngineOptions};
+pub use engine_command::EngineCommand;
+pub use error::HarnessError;
+pub use port::free_port;
+pub use process::{Process, ProcessSpec};
+pub use redis::RedisServer;
+pub use rustix::process::Signal;

@@ -1,0 +1,176 @@
+//! A Redis server of one's own.
+
+use std::{
+    io::{self, BufRead as _, BufReader, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    process::Command,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{Signal, child::OwnedChild, error::HarnessError, port::free_port};
+
+/// How long a server may take to answer after its start, or to end after SIGTERM.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// How many ports are tried, should another process be faster.
+const PORTS: u32 = 5;
+
+/// Settings that the queue demands, as in `compose.yaml`.
+const DURABLE: [&str; 8] =
+    ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
+
+/// A `redis-server` on a loopback port and in a folder of its own. Dropped, it is killed and its folder removed.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    arguments: Vec<String>,
+    server: OwnedChild,
+    folder: TempDir,
+}
+
+impl RedisServer {
+    /// Starts a server as the queue demands it: append-only file, synced at each write; no eviction.
+    ///
+    /// # Errors
+    ///
+    /// [`HarnessError::Missing`] without `redis-server`; others when it does not come up.
+    pub async fn start() -> Result<Self, HarnessError> {
+        Self::start_with::<&str>([]).await
+    }
+
+    /// The same with `arguments` besides, such as `["--maxmemory", "2mb"]`; of two that contradict, the last counts.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn start_with<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Result<Self, HarnessError> {
+        let folder = tempfile::Builder::new().prefix("redis-").tempdir();
+        let folder = folder.map_err(HarnessError::system("make a folder for redis-server"))?;
+        let arguments: Vec<String> = arguments.into_iter().map(Into::into).collect();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let port = free_port().map_err(HarnessError::system("find a free port"))?;
+            match launch(port, &folder, &arguments).await {
+                Ok(server) => return Ok(Self { port, arguments, server, folder }),
+                Err(HarnessError::Ended { said, .. }) if tries < PORTS && said.contains("Address already in use") => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Its address, for `QUEUE_URL`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its port on the loopback interface.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Stops it in an orderly way (SIGTERM). Its data stays.
+    ///
+    /// # Errors
+    ///
+    /// When it runs no more, or does not end.
+    pub async fn stop(&mut self) -> Result<(), HarnessError> {
+        self.server.signal(Signal::TERM)?;
+        self.server.wait(PATIENCE).await.map(drop)
+    }
+
+    /// Ends it as a power cut would (SIGKILL). What it had written stays.
+    pub fn kill(&mut self) {
+        self.server.kill();
+    }
+
+    /// Starts it again on the same port with the same data, having stopped it if it runs.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    pub async fn restart(&mut self) -> Result<(), HarnessError> {
+        if self.server.ended().is_none() {
+            self.stop().await?;
+        }
+        self.server = launch(self.port, &self.folder, &self.arguments).await?;
+        Ok(())
+    }
+
+    /// Stops its process in place (SIGSTOP): connections stay open and nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// When it runs no more.
+    pub fn freeze(&mut self) -> Result<(), HarnessError> {
+        self.server.signal(Signal::STOP)
+    }
+
+    /// Lets it go on after [`freeze`](Self::freeze).
+    ///
+    /// # Errors
+    ///
+    /// When it runs no more.
+    pub fn thaw(&mut self) -> Result<(), HarnessError> {
+        self.server.signal(Signal::CONT)
+    }
+
+    /// Removes all keys.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn flush(&self) -> Result<(), HarnessError> {
+        self.command("FLUSHALL").map(drop)
+    }
+
+    /// Sends one command as a line of text, such as `CONFIG SET maxmemory 1`, and returns the first line of the answer.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer, or refuses.
+    pub fn command(&self, line: &str) -> Result<String, HarnessError> {
+        let answer = ask(self.port, line).and_then(|answer| match answer.strip_prefix('-') {
+            Some(refusal) => Err(io::Error::other(refusal.to_owned())),
+            None => Ok(answer),
+        });
+        answer.map_err(HarnessError::system(format!("run {line} on redis-server")))
+    }
+}
+
+async fn launch(port: u16, folder: &TempDir, arguments: &[String]) -> Result<OwnedChild, HarnessError> {
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
+    command.arg("--dir").arg(folder.path()).args(DURABLE).args(arguments).current_dir(folder.path());
+    let mut server = OwnedChild::spawn("redis-server", &mut command, false).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            HarnessError::Missing { program: "redis-server".to_owned(), package: "redis-server" }
+        }
+        _ => HarnessError::system("start redis-server")(error),
+    })?;
+    // Its own word, not the port's answer: another server may have taken the port in between.
+    server.printed("Ready to accept connections", PATIENCE).await?;
+    Ok(server)
+}
+
+fn ask(port: u16, line: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), ANSWER)?;
+    stream.set_read_timeout(Some(ANSWER))?;
+    stream.write_all(format!("{line}\r\n").as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(answer.trim_end().to_owned())
+}

@@ -1,0 +1,146 @@
+//! The settings of `ingest`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use shared::{
+    model::{Pools, RunnerNamePrefix},
+    pools,
+    queue::{Queue, QueueConfig, QueueError},
+    settings::{self, Environment, SettingsError},
+    telemetry::TelemetryConfig,
+};
+
+/// The least length of a webhook secret, in bytes: a shorter one can be guessed from one recorded delivery.
+const SECRET_BYTES_MIN: usize = 16;
+
+/// The listeners, from variables that begin with `INGEST_`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default)]
+pub struct IngestConfig {
+    /// `INGEST_BIND`, default `0.0.0.0:5000`: where GitHub delivers.
+    #[serde(deserialize_with = "settings::parsed")]
+    pub bind: SocketAddr,
+    /// `INGEST_ADMIN_BIND`, default `127.0.0.1:5001`: the private listener, for operators and for Prometheus.
+    #[serde(deserialize_with = "settings::parsed")]
+    pub admin_bind: SocketAddr,
+    /// `INGEST_MAX_BODY_BYTES`, 1024 to 26214400 (25 MiB, the most that GitHub sends), default 1048576. A larger body is
+    /// answered with 413; that of a workflow job has 7 to 40 kB.
+    #[serde(deserialize_with = "settings::number::<_, 1024, 26_214_400>")]
+    pub max_body_bytes: u32,
+}
+
+impl Default for IngestConfig {
+    fn default() -> Self {
+        Self {
+            bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000),
+            admin_bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5001),
+            max_body_bytes: 1024 * 1024,
+        }
+    }
+}
+
+/// What deliveries are signed with, from variables that begin with `AUTOSCALER_`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct WebhookSecrets {
+    /// `AUTOSCALER_SECRET_TOKEN`, required, at least 16 bytes.
+    pub secret_token: SecretString,
+    /// `AUTOSCALER_SECRET_TOKEN_PREVIOUS`, at least 16 bytes: accepted as well while a new secret is rolled out.
+    pub secret_token_previous: Option<SecretString>,
+}
+
+impl WebhookSecrets {
+    fn check(&self, environment: &mut Environment) {
+        const CURRENT: &str = "AUTOSCALER_SECRET_TOKEN";
+        const PREVIOUS: &str = "AUTOSCALER_SECRET_TOKEN_PREVIOUS";
+        const HINT: &str = "make one with: openssl rand -base64 32";
+        let short = |secret: &SecretString| secret.expose_secret().len() < SECRET_BYTES_MIN;
+        if self.secret_token.expose_secret().is_empty() {
+            environment.problem(CURRENT, format!("is required: the webhook's secret at GitHub; {HINT}"));
+        } else if short(&self.secret_token) {
+            environment.problem(CURRENT, format!("is shorter than {SECRET_BYTES_MIN} bytes; {HINT}"));
+        }
+        if self.secret_token_previous.as_ref().is_some_and(short) {
+            environment.problem(PREVIOUS, format!("is shorter than {SECRET_BYTES_MIN} bytes; leave it out"));
+        }
+    }
+}
+
+/// All settings of the process.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The listeners.
+    pub ingest: IngestConfig,
+    /// What deliveries are signed with.
+    pub secrets: WebhookSecrets,
+    /// The logs.
+    pub telemetry: TelemetryConfig,
+    /// The queue.
+    pub queue: QueueConfig,
+    /// What the names of our runners begin with.
+    pub runner_name_prefix: RunnerNamePrefix,
+    /// The pools that jobs are matched to.
+    pub pools: Pools,
+}
+
+impl Settings {
+    /// Reads all settings.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] with every problem there is, by the variable's name.
+    pub fn read(mut environment: Environment) -> Result<Self, SettingsError> {
+        let ingest = environment.section("INGEST_");
+        let secrets: WebhookSecrets = environment.section("AUTOSCALER_");
+        secrets.check(&mut environment);
+        let telemetry = environment.section("AUTOSCALER_");
+        let queue: QueueConfig = environment.section("QUEUE_");
+        if let Err(QueueError::Url(problem)) = Queue::new(&queue) {
+            environment.problem("QUEUE_URL", problem);
+        }
+        let (runner, pools) = pools::load(&mut environment);
+        environment.finish()?;
+        Ok(Self { ingest, secrets, telemetry, queue, runner_name_prefix: runner.name_prefix, pools })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: (&str, &str) = ("AUTOSCALER_SECRET_TOKEN", "sixteen bytes ok");
+
+    fn problems<const N: usize>(variables: [(&str, &str); N]) -> String {
+        Settings::read(Environment::of(variables)).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_secret_is_all_that_must_be_set() {
+        let settings = Settings::read(Environment::of([SECRET])).unwrap();
+        assert_eq!(settings.ingest.bind.to_string(), "0.0.0.0:5000");
+        assert_eq!(settings.ingest.admin_bind.to_string(), "127.0.0.1:5001");
+        assert_eq!(settings.ingest.max_body_bytes, 1_048_576);
+        assert!(!format!("{settings:?}").contains(SECRET.1));
+    }
+
+    #[test]
+    fn a_secret_that_can_be_guessed_is_refused() {
+        assert!(problems([]).contains("AUTOSCALER_SECRET_TOKEN: is required"));
+        assert!(
+            problems([(SECRET.0, "fifteen bytes..")]).contains("AUTOSCALER_SECRET_TOKEN: is shorter than 16 bytes")
+        );
+        let previous = problems([SECRET, ("AUTOSCALER_SECRET_TOKEN_PREVIOUS", "short")]);
+        assert!(previous.contains("AUTOSCALER_SECRET_TOKEN_PREVIOUS: is shorter"));
+    }
+
+    #[test]
+    fn the_limit_of_bodies_is_from_1_kib_to_25_mib() {
+        for (value, taken) in [("1023", false), ("1024", true), ("26214400", true), ("26214401", false), ("1e6", false)]
+        {
+            let read = Settings::read(Environment::of([SECRET, ("INGEST_MAX_BODY_BYTES", value)]));
+            assert_eq!(read.is_ok(), taken, "{value}");
+        }
+    }
+}

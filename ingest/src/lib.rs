@@ -1,0 +1,9 @@
+//! `ingest` receives GitHub's webhooks and stores the jobs they ask for in the queue.
+//!
+//! It stands on the internet, knows the webhook secret, and holds nothing else that is worth stealing: neither a
+//! GitHub credential nor a Docker socket. A delivery is acknowledged only once what it asks for is stored.
+
+pub mod config;
+mod metrics;
+pub mod startup;
+mod webhook;

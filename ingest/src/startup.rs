@@ -1,0 +1,174 @@
+//! Puts the process together.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::Server, http::KeepAlive, middleware::from_fn, web::Data};
+use anyhow::{Context as _, bail};
+use shared::{
+    admin::{Admin, ReadinessCheck},
+    queue::Queue,
+    telemetry::{BuildInfo, Registry, chain},
+};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    config::Settings,
+    metrics::DeliveryMetrics,
+    webhook::{BodyLimits, Inbox, Signatures, linger, routes},
+};
+
+/// How many connections the public listener has open at once; more wait until one closes. A process commonly may have
+/// 1024 files open.
+const CONNECTIONS_MAX: usize = 768;
+
+/// How many connections the private listener has open at once.
+const ADMIN_CONNECTIONS_MAX: usize = 64;
+
+/// How long the head of a request may take to arrive.
+const HEAD_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a client that was answered before it had sent its whole body may go on sending before it is cut off.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long requests may take to end once the process is told to stop, in seconds: less than the ten after which
+/// `docker stop` kills.
+const STOP_SECONDS: u64 = 5;
+
+/// How long each listener may take to stop; after that it is dropped.
+const STOP_DEADLINE: Duration = Duration::from_secs(STOP_SECONDS + 1);
+
+/// How long the queue may take to answer whether it is there.
+const READY_DEADLINE: Duration = Duration::from_secs(1);
+
+/// The two listeners, bound and not yet serving.
+pub struct Application {
+    public: Server,
+    admin: Server,
+    port: u16,
+    admin_port: u16,
+}
+
+impl std::fmt::Debug for Application {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Application")
+            .field("port", &self.port)
+            .field("admin_port", &self.admin_port)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Application {
+    /// Binds both listeners. The queue need not be reachable: until it is, deliveries are answered with 503.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be bound, naming the setting.
+    pub fn build(settings: Settings) -> anyhow::Result<Self> {
+        let registry = Registry::new(BuildInfo { component: "ingest", version: env!("CARGO_PKG_VERSION") });
+        let queue = Queue::new(&settings.queue)?;
+        let admin = Admin { ready: readiness(queue.clone()), metrics: registry.clone() };
+        let (admin, admin_port) = admin_server(&admin, settings.ingest.admin_bind)?;
+        let inbox = Inbox::new(
+            Signatures::new(&settings.secrets).context("AUTOSCALER_SECRET_TOKEN cannot be used")?,
+            BodyLimits::new(usize::try_from(settings.ingest.max_body_bytes)?),
+            settings.pools,
+            settings.runner_name_prefix,
+            DeliveryMetrics::new(&registry),
+            queue,
+        );
+        let (public, port) = public_server(Data::new(inbox), settings.ingest.bind)?;
+        Ok(Self { public, admin, port, admin_port })
+    }
+
+    /// The public listener's port: the one it was given, if that was not 0.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The private listener's port.
+    #[must_use]
+    pub fn admin_port(&self) -> u16 {
+        self.admin_port
+    }
+
+    /// Serves until `shutdown`; then takes no more connections, and ends once the requests there are have been
+    /// answered, or after some seconds. The private listener goes last, so that the end can be watched.
+    ///
+    /// # Errors
+    ///
+    /// When a listener stops by itself.
+    pub async fn run_until_stopped(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let Self { mut public, mut admin, port, admin_port } = self;
+        info!(port, admin_port, "Waiting for deliveries");
+        tokio::select! {
+            ended = &mut public => {
+                ended.context("the public listener failed")?;
+                bail!("the public listener stopped by itself");
+            }
+            ended = &mut admin => {
+                ended.context("the private listener failed")?;
+                bail!("the private listener stopped by itself");
+            }
+            () = shutdown.cancelled() => {}
+        }
+        stop(&mut public).await.context("the public listener did not stop in an orderly way")?;
+        stop(&mut admin).await.context("the private listener did not stop in an orderly way")
+    }
+}
+
+async fn stop(server: &mut Server) -> anyhow::Result<()> {
+    let stopping = server.handle().stop(true);
+    let ((), ended) = timeout(STOP_DEADLINE, async { tokio::join!(stopping, server) }).await?;
+    Ok(ended?)
+}
+
+fn public_server(inbox: Data<Inbox>, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    let server = HttpServer::new(move || App::new().app_data(inbox.clone()).wrap(from_fn(linger)).configure(routes))
+        .workers(workers)
+        .max_connections(CONNECTIONS_MAX.div_ceil(workers)) // the server's limit is one worker's
+        // The server bounds the wait for a connection's first head only, so each has one request.
+        .keep_alive(KeepAlive::Disabled)
+        .client_request_timeout(HEAD_DEADLINE)
+        .client_disconnect_timeout(LINGER)
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals()
+        .bind(bind)
+        .with_context(|| format!("INGEST_BIND: cannot listen on {bind}"))?;
+    let port = server.addrs().first().map_or(bind.port(), SocketAddr::port);
+    Ok((server.run(), port))
+}
+
+fn admin_server(admin: &Admin, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {
+    let admin = admin.clone();
+    let server = HttpServer::new(move || {
+        let admin = admin.clone();
+        App::new().configure(move |config| admin.routes(config))
+    })
+    .workers(1)
+    .max_connections(ADMIN_CONNECTIONS_MAX)
+    .client_request_timeout(HEAD_DEADLINE)
+    .shutdown_timeout(1)
+    .disable_signals()
+    .bind(bind)
+    .with_context(|| format!("INGEST_ADMIN_BIND: cannot listen on {bind}"))?;
+    let port = server.addrs().first().map_or(bind.port(), SocketAddr::port);
+    Ok((server.run(), port))
+}
+
+/// Ready is who can store a job.
+fn readiness(queue: Queue) -> ReadinessCheck {
+    Arc::new(move || {
+        let queue = queue.clone();
+        Box::pin(async move {
+            match timeout(READY_DEADLINE, queue.ping()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(chain(&error)),
+                Err(_) => Err(format!("the queue did not answer within {READY_DEADLINE:?}")),
+            }
+        })
+    })
+}

@@ -1,0 +1,74 @@
+//! The handler of deliveries.
+
+use std::time::Instant;
+
+use actix_web::{HttpRequest, HttpResponse, dev::Payload};
+use shared::{
+    model::{DeliveryId, JobId},
+    telemetry::chain,
+};
+use tracing::{field::display, info, warn};
+
+use super::{
+    answer::{Answer, Verdict},
+    decide::decide,
+    delivery::{Delivery, EventKind, claimed_id},
+    error::ReceiveError,
+    event::WorkflowJobEvent,
+    inbox::Inbox,
+    scope::{Hook, RegisterAt},
+};
+
+/// Receives one delivery from GitHub, and answers it.
+///
+/// Answers 2xx only when what the delivery asks for is stored. After any error GitHub shows the delivery as failed, and
+/// it can be delivered again.
+pub(super) async fn receive(
+    register_at: RegisterAt,
+    request: HttpRequest,
+    payload: Payload,
+    inbox: &Inbox,
+) -> HttpResponse {
+    let started = Instant::now();
+    let mut job = None;
+    let result = process(register_at, &request, payload, inbox, &mut job).await;
+    let delivery = claimed_id(&request);
+    let answer = result.unwrap_or_else(|error| {
+        log_failure(&error, delivery.as_ref(), job);
+        Answer::from(&error)
+    });
+    if answer.verdict.code().is_success() {
+        let (delivery, job) = (delivery.map(display), job.map(display));
+        info!(delivery.id = delivery, job.id = job, decision = answer.verdict.word(), "Delivery: {}", answer.msg);
+    }
+    inbox.metrics.answered(answer.verdict, started.elapsed());
+    answer.into()
+}
+
+/// From bytes to a decision that is carried out. `job` is told as soon as it is known.
+async fn process(
+    register_at: RegisterAt,
+    request: &HttpRequest,
+    payload: Payload,
+    inbox: &Inbox,
+    job: &mut Option<JobId>,
+) -> Result<Answer, ReceiveError> {
+    let delivery = Delivery::receive(request, payload, &inbox.signatures, &inbox.limits).await?;
+    let decision = match delivery.event() {
+        EventKind::Ping => return Ok(Answer::new(Verdict::Pong, "the hook works")),
+        EventKind::Other(_) => return Ok(Answer::new(Verdict::Ignored, "nothing is done about this event")),
+        EventKind::WorkflowJob => {
+            let json = delivery.json()?;
+            let event = WorkflowJobEvent::parse(&json)?;
+            *job = Some(event.workflow_job.id);
+            let hook = Hook { delivery: delivery.id(), target: delivery.target(), register_at };
+            decide(&event, hook, &inbox.pools, &inbox.prefix)
+        }
+    };
+    inbox.carry_out(decision, delivery.id()).await
+}
+
+fn log_failure(error: &ReceiveError, delivery: Option<&DeliveryId>, job: Option<JobId>) {
+    let (delivery, job, decision) = (delivery.map(display), job.map(display), error.verdict().word());
+    warn!(delivery.id = delivery, job.id = job, decision, error = %chain(error), "Delivery not taken");
+}

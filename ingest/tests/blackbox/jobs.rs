@@ -1,0 +1,142 @@
+//! What becomes of jobs.
+
+use serde_json::json;
+use shared::model::JobState;
+
+use super::app::{App, Delivery, event, event_with};
+
+fn outcome(code: u16, status: &str) -> (u16, String) {
+    (code, status.to_owned())
+}
+
+#[tokio::test]
+async fn a_queued_job_is_stored_when_it_is_acknowledged() {
+    let app = App::start().await;
+    assert_eq!(app.deliver(&event("queued", 1)).await.outcome(), outcome(202, "queued"));
+    let record = app.job(1).await.unwrap();
+    assert_eq!((record.state, record.pool.unwrap().as_str()), (JobState::Pending, "default"));
+    assert_eq!(record.scope.unwrap().to_string(), "octo-org/octo-repo");
+    assert_eq!(record.labels.to_string(), "self-hosted,linux");
+    assert_eq!(app.pending().await, 1);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_is_queued_once_however_often_github_delivers_it() {
+    let app = App::start().await;
+    let first = Delivery::of(&event("queued", 1));
+    assert_eq!(app.send(&first).await.outcome(), outcome(202, "queued"));
+    for _ in 0..3 {
+        assert_eq!(app.send(&first).await.outcome(), outcome(200, "duplicate"));
+        assert_eq!(app.deliver(&event("queued", 1)).await.outcome(), outcome(200, "duplicate"));
+    }
+    assert_eq!(app.pending().await, 1);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn two_hundred_deliveries_at_once_are_all_stored() {
+    let app = App::start().await;
+    let deliveries = (1..=200).map(|id| {
+        let app = &app;
+        async move { app.deliver(&event("queued", id)).await.outcome() }
+    });
+    for answer in futures_util::future::join_all(deliveries).await {
+        assert_eq!(answer, outcome(202, "queued"));
+    }
+    assert_eq!(app.pending().await, 200);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_an_approval_is_queued_when_it_is_queued() {
+    let app = App::start().await;
+    assert_eq!(app.deliver(&event("waiting", 1)).await.outcome(), outcome(200, "ignored"));
+    assert!(app.job(1).await.is_none());
+    assert_eq!(app.deliver(&event("queued", 1)).await.outcome(), outcome(202, "queued"));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_is_cancelled_before_it_started_waits_no_more() {
+    let app = App::start().await;
+    app.deliver(&event("queued", 1)).await;
+    let cancelled = Delivery::of(&event_with("completed", 1, &json!({ "conclusion": "cancelled", "runner_id": 0 })));
+    assert_eq!(app.send(&cancelled).await.outcome(), outcome(202, "cancelled"));
+    assert_eq!(app.job(1).await.unwrap().state, JobState::Cancelled);
+    assert_eq!(app.pending().await, 0);
+    assert_eq!(app.send(&cancelled).await.outcome(), outcome(200, "duplicate"));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_cancellation_comes_before_its_queued_is_not_run() {
+    let app = App::start().await;
+    let cancelled = event_with("completed", 1, &json!({ "conclusion": "cancelled", "runner_name": "" }));
+    assert_eq!(app.deliver(&cancelled).await.outcome(), outcome(202, "cancelled"));
+    let late = app.deliver(&event("queued", 1)).await;
+    assert_eq!(late.outcome(), outcome(200, "duplicate"));
+    assert!(late.msg().contains("cancelled"), "{}", late.msg());
+    assert_eq!(app.pending().await, 0);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn what_github_says_of_a_job_is_on_its_record() {
+    let app = App::start().await;
+    let progress = event_with("in_progress", 1, &json!({ "runner_id": 3, "runner_name": "gha-1-1" }));
+    assert_eq!(app.deliver(&progress).await.outcome(), outcome(200, "ignored"), "of a job that is not known");
+    app.deliver(&event("queued", 1)).await;
+
+    let progress = Delivery::of(&progress);
+    assert_eq!(app.send(&progress).await.outcome(), outcome(202, "noted"));
+    assert_eq!(app.send(&progress).await.outcome(), outcome(200, "duplicate"));
+    let completed = event_with("completed", 1, &json!({ "conclusion": "success", "runner_name": "gha-1-1" }));
+    assert_eq!(app.deliver(&completed).await.outcome(), outcome(202, "noted"));
+
+    let events = app.job(1).await.unwrap().events;
+    let said: Vec<&str> =
+        events.iter().map(|event| event.detail.as_str()).filter(|s| s.starts_with("GitHub:")).collect();
+    assert_eq!(said, ["GitHub: in progress on runner gha-1-1", "GitHub: completed, success, on runner gha-1-1"]);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_that_no_pool_takes_is_ignored_and_on_record() {
+    let app = App::start().await;
+    let labels = app.deliver(&event_with("queued", 1, &json!({ "labels": ["self-hosted", "gpu"] }))).await;
+    assert_eq!(labels.outcome(), outcome(200, "ignored"));
+    assert!(labels.msg().contains("gpu"), "{}", labels.msg());
+    let record = app.job(1).await.unwrap();
+    assert_eq!(record.state, JobState::Unmatched);
+    assert!(record.reason.contains("gpu"), "{}", record.reason);
+
+    let walled = app.deliver(&event_with("queued", 2, &json!({ "labels": ["walled"] }))).await;
+    assert_eq!(walled.outcome(), outcome(200, "ignored"));
+    assert!(walled.msg().contains("does not serve octo-org/octo-repo"), "{}", walled.msg());
+    assert_eq!(app.pending().await, 0);
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_route_says_where_runners_register() {
+    let app = App::start().await;
+    let mut owned = event("queued", 1);
+    owned["organization"] = json!({ "login": "octo-org" });
+    let organization = Delivery::of(&owned).to("/webhook/org/docker");
+    assert_eq!(app.send(&organization).await.outcome(), outcome(202, "queued"));
+    assert_eq!(app.job(1).await.unwrap().scope.unwrap().to_string(), "octo-org");
+
+    owned["workflow_job"]["id"] = json!(2);
+    let target = "X-GitHub-Hook-Installation-Target-Type";
+    let repository = Delivery::of(&owned).with(target, "organization").to("/webhook/repo/docker");
+    assert_eq!(app.send(&repository).await.outcome(), outcome(202, "queued"));
+    assert_eq!(app.job(2).await.unwrap().scope.unwrap().to_string(), "octo-org/octo-repo");
+
+    let without = app.send(&Delivery::of(&event("queued", 3)).to("/webhook/org/docker")).await;
+    assert_eq!(without.outcome(), outcome(400, "malformed"));
+    let overridden = app.deliver(&event_with("queued", 4, &json!({ "labels": ["by-organization"] }))).await;
+    assert_eq!(overridden.outcome(), outcome(400, "malformed"));
+    assert!(overridden.msg().contains("pool by-organization"), "{}", overridden.msg());
+    app.stop().await;
+}

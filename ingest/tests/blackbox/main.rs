@@ -1,0 +1,13 @@
+//! `ingest` from outside: HTTP against a running process's listeners, with a real Redis behind them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // clippy knows test functions, not their support
+
+mod answers;
+mod app;
+mod bodies;
+mod client;
+mod jobs;
+mod outage;
+mod payloads;
+mod process;
+mod signature;

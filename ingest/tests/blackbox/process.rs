@@ -1,0 +1,106 @@
+//! The program itself: exit codes, and what it says.
+
+use std::{
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use devstack::harness::free_port;
+
+use super::{app::SECRET, client};
+
+fn ingest() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ingest"));
+    command.env_clear().current_dir(std::env::temp_dir()).stdin(Stdio::null());
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn all_problems_of_the_settings_are_told_at_once_with_exit_code_2() {
+    let output = ingest()
+        .env("AUTOSCALER_SECRET_TOKEN_PREVIOUS", "short")
+        .env("AUTOSCALER_DEBUG", "perhaps")
+        .env("AUTOSCALER_POOLS", "/nowhere/pools.toml")
+        .env("INGEST_BIND", "5000")
+        .env("INGEST_MAX_BODY_BYTES", "lots")
+        .env("INGEST_BINDD", "0.0.0.0:1")
+        .env("QUEUE_URL", "http://user:hunter2@queue")
+        .env("RUNNER_LABELS", "a,,b")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = said(&output);
+    for variable in [
+        "AUTOSCALER_SECRET_TOKEN: ",
+        "AUTOSCALER_SECRET_TOKEN_PREVIOUS: ",
+        "AUTOSCALER_DEBUG: ",
+        "AUTOSCALER_POOLS: ",
+        "INGEST_BIND: ",
+        "INGEST_MAX_BODY_BYTES: ",
+        "INGEST_BINDD: ",
+        "QUEUE_URL: ",
+        "RUNNER_LABELS: ",
+    ] {
+        assert!(said.lines().any(|line| line.trim_start().starts_with(variable)), "{variable} is not in\n{said}");
+    }
+    assert!(!said.contains("hunter2") && !said.contains("short\n"), "{said}");
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2_and_help_and_version_are_0() {
+    assert_eq!(ingest().arg("--nonsense").output().unwrap().status.code(), Some(2));
+    assert_eq!(ingest().arg("--help").output().unwrap().status.code(), Some(0));
+    let version = ingest().arg("--version").output().unwrap();
+    assert_eq!(String::from_utf8(version.stdout).unwrap().trim(), concat!("ingest ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn an_address_that_is_taken_is_exit_code_1_and_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = ingest()
+        .env("AUTOSCALER_SECRET_TOKEN", SECRET)
+        .env("INGEST_BIND", taken.local_addr().unwrap().to_string())
+        .env("INGEST_ADMIN_BIND", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("INGEST_BIND"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn it_starts_without_a_queue_and_ends_in_an_orderly_way_when_told() {
+    for signal in ["TERM", "INT"] {
+        let (port, admin_port, nobody) = (free_port().unwrap(), free_port().unwrap(), free_port().unwrap());
+        let mut process = ingest()
+            .env("AUTOSCALER_SECRET_TOKEN", SECRET)
+            .env("INGEST_BIND", format!("127.0.0.1:{port}"))
+            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{admin_port}"))
+            .env("QUEUE_URL", format!("redis://127.0.0.1:{nobody}"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let started = Instant::now();
+        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            assert!(started.elapsed() < Duration::from_secs(10), "it did not start");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(client::request(port, "GET", "/heartbeat").await.code, 200);
+        assert_eq!(client::request(admin_port, "GET", "/readyz").await.code, 503);
+
+        let told = Instant::now();
+        let killed = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        let output = tokio::task::spawn_blocking(move || {
+            let status = process.wait().unwrap();
+            (status, std::io::read_to_string(process.stderr.take().unwrap()).unwrap())
+        });
+        let (status, said) = output.await.unwrap();
+        assert_eq!(status.code(), Some(0), "{said}");
+        assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
+        assert!(said.contains("Stopped") && !said.contains(SECRET), "{said}");
+    }
+}

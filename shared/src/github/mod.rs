@@ -1,0 +1,30 @@
+//! The client of GitHub's REST API, of github.com and of GitHub Enterprise Server alike.
+//!
+//! [`Github`] makes the calls. Each is one attempt, bounded in time; whether to try again is its caller's decision, by
+//! [`GithubError::kind`]. Nothing here knows the queue.
+
+mod answer;
+mod auth;
+mod call;
+mod client;
+mod config;
+mod error;
+mod group;
+mod job;
+mod permission;
+mod rate_limit;
+mod redirect;
+mod registration;
+mod runner;
+mod site;
+
+pub use answer::Refusal;
+pub use auth::{AccessToken, Credential};
+pub use client::{Github, Timeouts};
+pub use config::GithubConfig;
+pub use error::{GithubError, Kind, Loss};
+pub use job::{Job, JobStatus};
+pub use permission::Lack;
+pub use registration::{JitRequest, JitRunner, RegistrationToken};
+pub use runner::{Deleted, Runner, RunnerStatus};
+pub use site::{BaseUrl, Site};

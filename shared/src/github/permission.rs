@@ -1,0 +1,134 @@
+//! What a token must be allowed to do, and what it lacks when GitHub refuses a call.
+
+use std::fmt;
+
+use reqwest::header::HeaderMap;
+
+use crate::model::Scope;
+
+/// The most characters of a header that are repeated in an error.
+const NAMED_CHARS_MAX: usize = 200;
+
+/// A permission, by the names that GitHub has for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Permission {
+    /// The scope of a classic token.
+    classic: &'static str,
+    /// The permission of a fine-grained token; `None` where such tokens cannot have it.
+    fine_grained: Option<&'static str>,
+}
+
+impl Permission {
+    /// To read a repository's jobs.
+    pub(super) const READ_JOBS: Self = Self { classic: "repo", fine_grained: Some("Actions: read") };
+
+    /// To register and delete runners at `scope`.
+    pub(super) fn to_run_at(scope: &Scope) -> Self {
+        match scope {
+            Scope::Repository(_) => Self { classic: "repo", fine_grained: Some("Administration: write") },
+            Scope::Organization(_) => Self { classic: "admin:org", fine_grained: Some("Self-hosted runners: write") },
+            Scope::Enterprise(_) => Self { classic: "manage_runners:enterprise", fine_grained: None },
+        }
+    }
+}
+
+/// What the token lacks for a call that GitHub refused.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Lack {
+    /// This permission, as GitHub names it or by the names of both kinds of token.
+    Permission(String),
+    /// No scope: the token has what is needed, but whoever made it may not do this there.
+    OwnersRights,
+}
+
+impl fmt::Display for Lack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Permission(name) => write!(f, "the token needs {name}"),
+            Self::OwnersRights => f.write_str("the token's owner has no right to do this there"),
+        }
+    }
+}
+
+/// Finds out from an answer what the token lacks. GitHub names what it would have taken in headers; where it does not,
+/// it is what the documentation says.
+pub(super) fn lack(headers: &HeaderMap, needed: Permission) -> Lack {
+    // Only answers to classic tokens say what they may do.
+    if let Some(granted) = list(headers, "x-oauth-scopes") {
+        let accepted = list(headers, "x-accepted-oauth-scopes").unwrap_or_default();
+        let accepted = if accepted.is_empty() { vec![needed.classic] } else { accepted };
+        if accepted.iter().any(|scope| granted.contains(scope)) {
+            return Lack::OwnersRights;
+        }
+        return Lack::Permission(cut(&format!("the scope {}", accepted.join(" or "))));
+    }
+    if let Some(named) = text(headers, "x-accepted-github-permissions") {
+        return Lack::Permission(cut(&format!("the permission {named}")));
+    }
+    if let Some(accepted) = list(headers, "x-accepted-oauth-scopes").filter(|accepted| !accepted.is_empty()) {
+        return Lack::Permission(cut(&format!("the scope {}", accepted.join(" or "))));
+    }
+    Lack::Permission(match needed.fine_grained {
+        Some(permission) => {
+            format!("the scope {} (classic) or the permission \"{permission}\" (fine-grained)", needed.classic)
+        }
+        None => format!("the scope {}; only a classic token can have it", needed.classic),
+    })
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim).filter(|text| !text.is_empty())
+}
+
+/// What a header lists, separated by commas; `None` without that header.
+fn list<'a>(headers: &'a HeaderMap, name: &str) -> Option<Vec<&'a str>> {
+    let value = headers.get(name)?.to_str().ok()?;
+    Some(value.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(NAMED_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(scope: &str, headers: &[(&'static str, &'static str)]) -> String {
+        let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+        lack(&headers, Permission::to_run_at(&scope.parse().unwrap())).to_string()
+    }
+
+    #[test]
+    fn the_permission_is_the_one_that_github_names() {
+        assert_eq!(
+            said("octo", &[("x-accepted-github-permissions", "organization_self_hosted_runners=write")]),
+            "the token needs the permission organization_self_hosted_runners=write"
+        );
+        let classic = [("x-oauth-scopes", "gist, read:org"), ("x-accepted-oauth-scopes", "admin:org, admin:x")];
+        assert_eq!(said("octo", &classic), "the token needs the scope admin:org or admin:x");
+        let both = [("x-oauth-scopes", ""), ("x-accepted-github-permissions", "administration=write")];
+        assert_eq!(said("octo/repo", &both), "the token needs the scope repo");
+        assert_eq!(said("octo", &[("x-accepted-oauth-scopes", "admin:org")]), "the token needs the scope admin:org");
+    }
+
+    #[test]
+    fn a_token_that_has_the_scope_is_not_told_to_get_it() {
+        let granted = [("x-oauth-scopes", "repo, workflow"), ("x-accepted-oauth-scopes", "repo")];
+        assert!(said("octo/repo", &granted).contains("owner has no right"));
+        assert!(said("octo/repo", &granted[..1]).contains("owner has no right"));
+    }
+
+    #[test]
+    fn where_github_names_none_it_is_that_of_the_scope() {
+        for (scope, words) in [
+            ("octo/repo", ["the scope repo (classic)", "\"Administration: write\""]),
+            ("octo", ["the scope admin:org (classic)", "\"Self-hosted runners: write\""]),
+            ("enterprises/octo", ["the scope manage_runners:enterprise", "only a classic token"]),
+        ] {
+            let said = said(scope, &[]);
+            assert!(words.iter().all(|word| said.contains(word)), "{said}");
+        }
+    }
+}

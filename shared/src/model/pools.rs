@@ -1,0 +1,296 @@
+//! `pools.toml`, and which pool takes which job. Both processes read the same file and route alike.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+
+use super::{DockerOptions, Label, Labels, Pool, PoolName, Registration, RepositoryName, ScopeKind, pool::Allowed};
+
+/// The pools, in the file's order. There is at least one, and no two share a name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pools(Vec<Pool>);
+
+/// Why no pool takes a job.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Unrouted {
+    /// No pool has all the labels that the job demands.
+    #[error("no pool covers the labels {demanded}; the nearest, {nearest}, lacks {missing}")]
+    NoMatchingPool {
+        /// The job's labels.
+        demanded: Labels,
+        /// The pool that lacks the fewest of them.
+        nearest: PoolName,
+        /// What it lacks, separated by commas.
+        missing: String,
+    },
+    /// A pool has the labels, but serves other repositories.
+    #[error("pool {pool} does not serve {repository}")]
+    ScopeNotAllowed {
+        /// The pool that would fit best.
+        pool: PoolName,
+        /// The job's repository.
+        repository: RepositoryName,
+    },
+}
+
+impl Unrouted {
+    /// The contract's word for it (DESIGN, `explain`).
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoMatchingPool { .. } => "no_matching_pool",
+            Self::ScopeNotAllowed { .. } => "scope_not_allowed",
+        }
+    }
+}
+
+/// Why `pools.toml` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PoolsError {
+    /// It is no TOML, a key is unknown, or a value is of the wrong kind. The message has line and column.
+    #[error("{0}")]
+    Syntax(#[from] toml::de::Error),
+    /// A value does not make sense.
+    #[error("pool {pool:?}: {problem}")]
+    Pool {
+        /// The pool's name.
+        pool: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// There is no `[[pool]]` in it.
+    #[error("it has no [[pool]]")]
+    Empty,
+}
+
+/// `pools.toml` as it is written. What is left out is taken from the default pool's settings.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolsFile {
+    #[serde(default)]
+    pool: Vec<PoolEntry>,
+}
+
+/// One `[[pool]]`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PoolEntry {
+    name: PoolName,
+    labels: Option<Labels>,
+    image: Option<String>,
+    max_runners: Option<u32>,
+    max_per_scope: Option<u32>,
+    runner_group: Option<String>,
+    #[serde(default)]
+    scopes: Vec<Allowed>,
+    scope: Option<ScopeKind>,
+    registration: Option<Registration>,
+    #[serde(default)]
+    env: BTreeMap<String, String>,
+    timeout_seconds: Option<u64>,
+    #[serde(default)]
+    docker: DockerOptions,
+}
+
+/// Variables that only the worker sets in a runner's container: a pool that set them would break its
+/// registration, or hand a secret to `docker inspect`.
+const RESERVED_VARIABLES: [&str; 6] =
+    ["URL", "TOKEN", "NAME", "LABELS", "RUNNER_GROUP", "ACTIONS_RUNNER_INPUT_JITCONFIG"];
+
+impl Pools {
+    /// The one pool of an installation without `pools.toml`.
+    #[must_use]
+    pub fn single(pool: Pool) -> Self {
+        Self(vec![pool])
+    }
+
+    /// Reads `pools.toml`. What a pool leaves out is `default`'s.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolsError`], to be shown behind the file's name.
+    pub fn parse(text: &str, default: &Pool) -> Result<Self, PoolsError> {
+        let file: PoolsFile = toml::from_str(text)?;
+        let mut pools: Vec<Pool> = Vec::with_capacity(file.pool.len());
+        for entry in file.pool {
+            let pool = entry.into_pool(default)?;
+            if pools.iter().any(|other| other.name == pool.name) {
+                return Err(problem(&pool.name, "its name is taken by another pool"));
+            }
+            pools.push(pool);
+        }
+        if pools.is_empty() {
+            return Err(PoolsError::Empty);
+        }
+        Ok(Self(pools))
+    }
+
+    /// The pools in the file's order.
+    pub fn iter(&self) -> std::slice::Iter<'_, Pool> {
+        self.0.iter()
+    }
+
+    /// The pool of that name.
+    #[must_use]
+    pub fn get(&self, name: &PoolName) -> Option<&Pool> {
+        self.0.iter().find(|pool| &pool.name == name)
+    }
+
+    /// The pool that a job goes to: its labels cover the job's, and it serves the repository; of several, the
+    /// one with the fewest labels besides, and of those the first in the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Unrouted`], which says what is missing where.
+    pub fn route(&self, labels: &Labels, repository: &RepositoryName) -> Result<&Pool, Unrouted> {
+        let covering = || self.0.iter().filter(|pool| pool.labels.missing(labels).next().is_none());
+        if let Some(pool) = covering().filter(|pool| pool.serves(repository)).min_by_key(|pool| pool.labels.len()) {
+            return Ok(pool);
+        }
+        if let Some(pool) = covering().min_by_key(|pool| pool.labels.len()) {
+            return Err(Unrouted::ScopeNotAllowed { pool: pool.name.clone(), repository: repository.clone() });
+        }
+        let lacks = |pool: &&Pool| pool.labels.missing(labels).count();
+        let nearest = self.0.iter().min_by_key(lacks).unwrap_or(&self.0[0]); // there is at least one
+        let missing: Vec<&str> = nearest.labels.missing(labels).map(Label::as_str).collect();
+        Err(Unrouted::NoMatchingPool {
+            demanded: labels.clone(),
+            nearest: nearest.name.clone(),
+            missing: missing.join(","),
+        })
+    }
+}
+
+impl<'a> IntoIterator for &'a Pools {
+    type Item = &'a Pool;
+    type IntoIter = std::slice::Iter<'a, Pool>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl PoolEntry {
+    fn into_pool(self, default: &Pool) -> Result<Pool, PoolsError> {
+        if let Some(name) = self.env.keys().find(|name| RESERVED_VARIABLES.contains(&name.as_str())) {
+            return Err(problem(&self.name, format!("env.{name} is set by the worker alone")));
+        }
+        let pool = Pool {
+            labels: self.labels.unwrap_or_else(|| default.labels.clone()),
+            image: self.image.unwrap_or_else(|| default.image.clone()),
+            max_runners: self.max_runners.unwrap_or(default.max_runners),
+            max_per_scope: self.max_per_scope,
+            runner_group: self.runner_group.unwrap_or_else(|| default.runner_group.clone()),
+            scopes: self.scopes,
+            scope: self.scope,
+            registration: self.registration.unwrap_or(default.registration),
+            env: self.env,
+            timeout: self.timeout_seconds.map(Duration::from_secs),
+            docker: self.docker,
+            name: self.name,
+        };
+        if pool.labels.is_empty() {
+            return Err(problem(&pool.name, "labels is empty; a runner without labels gets no job"));
+        }
+        for (key, value) in [("max_runners", Some(pool.max_runners)), ("max_per_scope", pool.max_per_scope)] {
+            if value == Some(0) {
+                return Err(problem(&pool.name, format!("{key} is 0; the least is 1")));
+            }
+        }
+        if pool.timeout == Some(Duration::ZERO) {
+            return Err(problem(&pool.name, "timeout_seconds is 0; leave it out for no limit"));
+        }
+        Ok(pool)
+    }
+}
+
+fn problem(pool: &PoolName, problem: impl Into<String>) -> PoolsError {
+    PoolsError::Pool { pool: pool.to_string(), problem: problem.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn default_pool() -> Pool {
+        Pool {
+            name: "default".parse().unwrap(),
+            labels: "self-hosted,linux,x64".parse().unwrap(),
+            image: "image:latest".to_owned(),
+            max_runners: 5,
+            max_per_scope: None,
+            runner_group: "Default".to_owned(),
+            scopes: Vec::new(),
+            scope: None,
+            registration: Registration::Jit,
+            env: BTreeMap::new(),
+            timeout: None,
+            docker: DockerOptions::default(),
+        }
+    }
+
+    fn pools(text: &str) -> Result<Pools, PoolsError> {
+        Pools::parse(text, &default_pool())
+    }
+
+    fn routed(pools: &Pools, labels: &str, repository: &str) -> Result<String, Unrouted> {
+        pools.route(&labels.parse().unwrap(), &repository.parse().unwrap()).map(|pool| pool.name.to_string())
+    }
+
+    const THREE: &str = r#"
+        [[pool]]
+        name = "large"
+        labels = ["self-hosted", "linux", "x64", "gpu", "large"]
+        [[pool]]
+        name = "gpu"
+        labels = ["self-hosted", "Linux", "X64", "GPU"]
+        [[pool]]
+        name = "plain"
+        scopes = ["octo-org", "other/repo"]
+        [pool.docker]
+        memory = "4g"
+        pull = "never"
+    "#;
+
+    #[test]
+    fn a_job_goes_to_the_pool_that_covers_its_labels_with_the_fewest_besides() {
+        let pools = pools(THREE).unwrap();
+        assert_eq!(routed(&pools, "linux,gpu", "a/b").unwrap(), "gpu");
+        assert_eq!(routed(&pools, "LARGE", "a/b").unwrap(), "large");
+        assert_eq!(routed(&pools, "self-hosted", "Octo-Org/b").unwrap(), "plain");
+        assert_eq!(routed(&pools, "self-hosted", "other/Repo").unwrap(), "plain");
+        assert_eq!(routed(&pools, "self-hosted", "other/repo2").unwrap(), "gpu");
+    }
+
+    #[test]
+    fn an_unrouted_job_is_told_what_is_missing_where() {
+        let pools = pools(THREE).unwrap();
+        let error = routed(&pools, "self-hosted,gpuu,linux", "a/b").unwrap_err();
+        assert_eq!(error.reason(), "no_matching_pool");
+        assert_eq!(
+            error.to_string(),
+            "no pool covers the labels self-hosted,gpuu,linux; the nearest, large, lacks gpuu"
+        );
+        let only = self::pools("[[pool]]\nname = \"a\"\nscopes = [\"x\"]").unwrap();
+        assert_eq!(routed(&only, "linux", "a/b").unwrap_err().to_string(), "pool a does not serve a/b");
+    }
+
+    #[test]
+    fn what_does_not_make_sense_is_refused_with_its_place() {
+        for (text, says) in [
+            ("", "no [[pool]]"),
+            ("[[pool]]\nname = \"a\"\nlables = []", "unknown field `lables`"),
+            ("[[pool]]\nname = \"a\"\nlabels = []", "labels is empty"),
+            ("[[pool]]\nname = \"a b\"", "' ' in it"),
+            ("[[pool]]\nname = \"a\"\nmax_runners = 0", "max_runners is 0"),
+            ("[[pool]]\nname = \"a\"\nmax_runners = -1", "line 3"),
+            ("[[pool]]\nname = \"a\"\nscopes = [\"a/..\"]", "dot"),
+            ("[[pool]]\nname = \"a\"\nenv = { TOKEN = \"x\" }", "env.TOKEN"),
+            ("[[pool]]\nname = \"a\"\n[[pool]]\nname = \"a\"", "taken"),
+            ("[[pool]]\nname = \"a\"\n[pool.docker]\nmemory = \"lots\"", "4g"),
+        ] {
+            let error = pools(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{text:?} gave {error:?}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Runners, as GitHub knows them.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Invalid, JobId, ids::plain, text_type};
+
+/// The id that GitHub gave a runner when it was registered.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(transparent)]
+pub struct RunnerId(pub u64);
+
+impl fmt::Display for RunnerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a runner is called, here and at GitHub: `<prefix>-<job id>-<attempt>`, at most 64 characters.
+///
+/// The attempt is the epoch of the lease, which rises with every reservation: no two runners
+/// that were ever started for a job share a name.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunnerName(String);
+
+impl RunnerName {
+    /// The most characters that a prefix may have: 64, less two dashes and the digits of two numbers.
+    pub const PREFIX_CHARS_MAX: usize = 30;
+
+    /// The name of the runner that is started for `job` in its lease of `epoch`.
+    #[must_use]
+    pub fn new(prefix: &RunnerNamePrefix, job: JobId, epoch: u64) -> Self {
+        Self(format!("{}-{job}-{epoch}", prefix.0))
+    }
+
+    /// The job that a runner of this name was started for; `None` when it is not one of ours.
+    #[must_use]
+    pub fn job(&self, prefix: &RunnerNamePrefix) -> Option<JobId> {
+        let (job, epoch) = self.0.strip_prefix(&prefix.0)?.strip_prefix('-')?.split_once('-')?;
+        epoch.parse::<u64>().ok()?;
+        job.parse().ok()
+    }
+}
+
+impl FromStr for RunnerName {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        let odd = |c: char| c.is_control() || r#""/:<>\|*?"#.contains(c);
+        if text.is_empty() || text.chars().count() > 64 || text.contains(odd) {
+            return Err(Invalid::new("a runner's name", r#"has 1 to 64 characters, none of "/:<>\|*?"#));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+text_type!(RunnerName);
+
+/// What the names of our runners begin with (`RUNNER_NAME_PREFIX`).
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RunnerNamePrefix(String);
+
+impl FromStr for RunnerNamePrefix {
+    type Err = Invalid;
+
+    fn from_str(text: &str) -> Result<Self, Invalid> {
+        plain("a prefix of runner names", text, RunnerName::PREFIX_CHARS_MAX, "-_.").map(Self)
+    }
+}
+
+text_type!(RunnerNamePrefix);
+
+impl Default for RunnerNamePrefix {
+    fn default() -> Self {
+        Self("gha".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_is_known_to_be_ours_by_its_name() {
+        let prefix = RunnerNamePrefix::default();
+        let job: JobId = "289782451".parse().unwrap();
+        let name = RunnerName::new(&prefix, job, 3);
+
+        assert_eq!(name.as_str(), "gha-289782451-3");
+        assert_eq!(name.job(&prefix), Some(job));
+        for other in ["gha-1", "ghal-1-1", "gha-x-1", "gha-1-x", "gha-0-1", "GitHub Actions 5"] {
+            assert_eq!(other.parse::<RunnerName>().unwrap().job(&prefix), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn the_longest_name_is_one_that_github_takes() {
+        let prefix: RunnerNamePrefix = "p".repeat(RunnerName::PREFIX_CHARS_MAX).parse().unwrap();
+        let job: JobId = u64::MAX.to_string().parse().unwrap();
+        assert!(RunnerName::new(&prefix, job, 99_999_999_999).as_str().parse::<RunnerName>().is_ok());
+    }
+}

@@ -1,0 +1,37 @@
+//! The queue's settings.
+
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use crate::settings;
+
+/// Settings of the queue, from the variables that begin with `QUEUE_`. Both processes need the same.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct QueueConfig {
+    /// `QUEUE_URL`, default `redis://127.0.0.1:6379`. May hold a password, so it never prints.
+    pub url: SecretString,
+    /// `QUEUE_LEASE_SECONDS`, 3 to 3600, default 30. A worker that is silent for this long loses its jobs to others;
+    /// it beats every third of it.
+    #[serde(deserialize_with = "settings::seconds::<_, 3, 3600>")]
+    pub lease_seconds: Duration,
+    /// `QUEUE_MAX_ATTEMPTS`, 1 to 100, default 8. So many failed attempts make a dead letter.
+    #[serde(deserialize_with = "settings::number::<_, 1, 100>")]
+    pub max_attempts: u32,
+    /// `QUEUE_KEEP_DAYS`, 1 to 365, default 7. How long the record of an ended job is kept.
+    #[serde(deserialize_with = "settings::days::<_, 1, 365>")]
+    pub keep_days: Duration,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self {
+            url: SecretString::from("redis://127.0.0.1:6379"),
+            lease_seconds: Duration::from_secs(30),
+            max_attempts: 8,
+            keep_days: Duration::from_hours(7 * 24),
+        }
+    }
+}

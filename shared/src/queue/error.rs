@@ -1,0 +1,57 @@
+//! Why a queue operation did not happen.
+
+use crate::model::JobId;
+
+/// Why a queue operation did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueueError {
+    /// The store refused or did not understand; the operation may have been carried out. It is safe to try again.
+    #[error("the queue's store failed")]
+    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+
+    /// The store did not answer in time; the operation may have been carried out. It is safe to try again.
+    #[error("the queue's store did not answer in {0:?}")]
+    Timeout(std::time::Duration),
+
+    /// So many callers wait for the store already that this one was turned away at once. Nothing was sent.
+    #[error("too many callers wait for the queue's store")]
+    Overloaded,
+
+    /// The lease ended before this call, and another worker may hold the job: stop working on it, and do not try
+    /// again.
+    #[error("the lease on job {job_id} was lost")]
+    LeaseLost {
+        /// The job whose lease it was.
+        job_id: JobId,
+    },
+
+    /// A job's message could not be read. The job has become a dead letter that says so: go on with the next.
+    #[error("the message of job {id} cannot be read")]
+    Corrupt {
+        /// The job's id as it is stored.
+        id: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// `QUEUE_URL` is no address that this program can use.
+    #[error("QUEUE_URL: {0}")]
+    Url(String),
+}
+
+impl QueueError {
+    /// An answer that does not fit the question: the store's scripts are of another version, or it is something else than it should be.
+    pub(super) fn unexpected(answer: &impl std::fmt::Debug) -> Self {
+        let mut text = format!("an unexpected answer: {answer:?}");
+        text.truncate(text.floor_char_boundary(200));
+        Self::Store(text.into())
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Timeout(_) | Self::Overloaded)
+    }
+}

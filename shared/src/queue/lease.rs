@@ -1,0 +1,120 @@
+//! A worker's claim on a job, and the ways it ends.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::What;
+use crate::model::{JobId, JobMessage, JobState, PoolName};
+
+/// The right to work on a job, until it is settled or a beat is missed for the lease's length.
+///
+/// Not `Clone`, and settled by value: a job is settled once. Whoever drops a lease without settling it leaves it
+/// to expire, and the job goes to another worker: that is the one recovery path.
+#[derive(Debug)]
+pub struct Lease {
+    /// The job.
+    pub job: JobMessage,
+    /// Rises with every reservation of the job; the store refuses an older one.
+    pub epoch: u64,
+    /// How many attempts have failed.
+    pub attempts: u32,
+    /// How long the job had been in the queue when it was leased, by the store's clock.
+    pub waited: Duration,
+    /// What has happened and is not on the record yet.
+    pub(super) events: Vec<Happened>,
+}
+
+/// Something that happened to a job, by this process's monotonic clock.
+#[derive(Clone, Debug)]
+pub(super) struct Happened {
+    pub(super) at: Instant,
+    pub(super) what: What,
+    pub(super) detail: String,
+}
+
+impl Lease {
+    /// The job's id.
+    #[must_use]
+    pub fn job_id(&self) -> JobId {
+        self.job.job_id
+    }
+
+    /// The job's pool.
+    #[must_use]
+    pub fn pool(&self) -> &PoolName {
+        &self.job.pool
+    }
+
+    /// Notes what happened just now. It comes onto the record, with this time, when the queue is next told of the
+    /// lease's progress or end.
+    pub fn happened(&mut self, what: What, detail: impl Into<String>) {
+        self.events.push(Happened { at: Instant::now(), what, detail: detail.into() });
+    }
+}
+
+/// The answer to a request for the lease of a running container.
+#[derive(Debug)]
+pub enum Adoption {
+    /// It is this worker's now.
+    Adopted(Box<Lease>),
+    /// It is not to be had: the job is in this state, or (`None`) not known.
+    Refused(Option<JobState>),
+}
+
+/// The answer to a request for a job.
+#[derive(Debug)]
+pub enum Reserved {
+    /// A job, to be worked on.
+    Job(Box<Lease>),
+    /// The pool's limit is reached: a settlement of one of its jobs wakes the waiting.
+    Full,
+    /// Nothing is due; the next delayed job is in this time.
+    Empty {
+        /// When the earliest delayed job is due, if there is one.
+        next_due: Option<Duration>,
+    },
+    /// Nothing may be started for this long, for GitHub said so.
+    Paused(Duration),
+    /// The store stopped looking to keep the call short: call again at once.
+    Again,
+}
+
+/// How a lease ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Settlement {
+    /// The runner took a job and has ended, or it found none: there is nothing left to do.
+    Done {
+        /// What is to be said of it, such as the result that the runner printed.
+        detail: String,
+    },
+    /// The attempt failed: try again after a while. The attempt is charged; when that was the last one, the job becomes a dead
+    /// letter with `error`.
+    Retry {
+        /// When to try again.
+        delay: Duration,
+        /// What failed.
+        error: String,
+    },
+    /// It cannot succeed: a dead letter.
+    Dead {
+        /// What failed, and what to do about it.
+        error: String,
+    },
+    /// Not this job's fault: try again after a while. No attempt is charged.
+    Release {
+        /// When to try again; at once, and before all others of its scope, if zero.
+        delay: Duration,
+        /// What is waited for.
+        reason: String,
+    },
+}
+
+/// What a beat told about the leases that were to be extended.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Beat {
+    /// These are held by nobody or by somebody else now: stop working on them.
+    pub lost: Vec<JobId>,
+    /// These were cancelled.
+    pub cancelled: Vec<JobId>,
+}

@@ -1,0 +1,66 @@
+//! What `ingest` puts into the queue, and what became of it.
+
+use crate::model::{DeliveryId, JobId, JobState, Labels, RepositoryName};
+
+/// What became of a job that was to be enqueued.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Enqueued {
+    /// It is in the queue, and on disk as far as the store is told to write at once.
+    Stored,
+    /// This delivery was stored before.
+    DuplicateDelivery,
+    /// The job was stored before, by another delivery, and is in this state now. That may be
+    /// [`Cancelled`](JobState::Cancelled): its `completed` came before its `queued`.
+    DuplicateJob(JobState),
+}
+
+impl Enqueued {
+    /// Whether there is nothing new in the queue.
+    #[must_use]
+    pub const fn is_duplicate(self) -> bool {
+        !matches!(self, Self::Stored)
+    }
+}
+
+/// What became of a job that was to be cancelled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CancelOutcome {
+    /// It was waiting and is cancelled; it will not be started.
+    Cancelled,
+    /// A worker holds it, and learns of it at its next beat.
+    Flagged,
+    /// It is not known; should its `queued` come after all, it is not run.
+    Tombstone,
+    /// It has ended before, in this state. Nothing was changed.
+    Ended(JobState),
+    /// This delivery was dealt with before.
+    DuplicateDelivery,
+}
+
+/// What became of a note for a job's record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Noted {
+    /// It is on the record.
+    Recorded,
+    /// There is no record of that job.
+    Unknown,
+    /// This delivery was noted before.
+    DuplicateDelivery,
+}
+
+/// A job that no pool takes. Its record tells whoever asks why it waits.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unmatched {
+    /// GitHub's id of the job.
+    pub job_id: JobId,
+    /// The job's repository.
+    pub repository: RepositoryName,
+    /// The labels it demands.
+    pub labels: Labels,
+    /// The delivery that brought it.
+    pub delivery: DeliveryId,
+    /// One of the contract's words: `no_matching_pool` or `scope_not_allowed`.
+    pub reason: &'static str,
+    /// What is missing where, for people.
+    pub detail: String,
+}

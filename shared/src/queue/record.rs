@@ -1,0 +1,129 @@
+//! A job's record: everything that happened to it, with a time and a reason.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::model::{JobId, JobState, Labels, PoolName, RepositoryName, RunnerName, Scope, WorkerName};
+
+/// What can happen to a job. The words are part of the records, so none is ever renamed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// GitHub's delivery of it was stored.
+    Delivered,
+    /// No pool takes it.
+    Unmatched,
+    /// A worker holds it.
+    Reserved,
+    /// Its runner is registered at GitHub.
+    Registered,
+    /// Its container was created.
+    Created,
+    /// Its container was started.
+    Started,
+    /// Its runner waits for a job.
+    Listening,
+    /// Its runner works on a job.
+    Running,
+    /// Its container has ended.
+    Exited,
+    /// Its container was removed.
+    Removed,
+    /// An attempt failed, and another follows.
+    Retrying,
+    /// It waits for something that is not its fault.
+    Waiting,
+    /// It was given up.
+    Dead,
+    /// It is done.
+    Done,
+    /// It was cancelled.
+    Cancelled,
+    /// Its worker fell silent.
+    WorkerLost,
+    /// A worker took over its running container.
+    Adopted,
+    /// GitHub said something about it.
+    Noted,
+}
+
+impl What {
+    /// The word for it, in records and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Unmatched => "unmatched",
+            Self::Reserved => "reserved",
+            Self::Registered => "registered",
+            Self::Created => "created",
+            Self::Started => "started",
+            Self::Listening => "listening",
+            Self::Running => "running",
+            Self::Exited => "exited",
+            Self::Removed => "removed",
+            Self::Retrying => "retrying",
+            Self::Waiting => "waiting",
+            Self::Dead => "dead",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+            Self::WorkerLost => "worker_lost",
+            Self::Adopted => "adopted",
+            Self::Noted => "noted",
+        }
+    }
+}
+
+/// One thing that happened to a job.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct Event {
+    /// When, by the store's clock.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// What. A word that this version does not know is kept as it is.
+    pub what: String,
+    /// Why, or with what; for people.
+    pub detail: String,
+}
+
+/// Everything that is known of a job. Its JSON is the contract's, on the command line and in the API alike.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct JobRecord {
+    /// GitHub's id of the job.
+    pub id: JobId,
+    /// Its state.
+    pub state: JobState,
+    /// The last thing that happened to it, for people.
+    pub reason: String,
+    /// Its pool; none if no pool takes it.
+    pub pool: Option<PoolName>,
+    /// Where its runner registers.
+    pub scope: Option<Scope>,
+    /// Its repository.
+    pub repository: Option<RepositoryName>,
+    /// The labels it demands.
+    pub labels: Labels,
+    /// How many attempts have failed.
+    pub attempts: u32,
+    /// How often it was replayed.
+    pub replays: u32,
+    /// The last error, if there was one.
+    pub error: Option<String>,
+    /// The runner that was started for it last.
+    pub runner: Option<RunnerName>,
+    /// The worker that held it last.
+    pub worker: Option<WorkerName>,
+    /// When it came into the queue.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub enqueued_at: Option<OffsetDateTime>,
+    /// When it was done, dead or cancelled.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ended_at: Option<OffsetDateTime>,
+    /// What happened to it, oldest first. At most [`EVENTS_MAX`](Self::EVENTS_MAX): of a job with more, the newest.
+    pub events: Vec<Event>,
+}
+
+impl JobRecord {
+    /// How many events a record keeps.
+    pub const EVENTS_MAX: usize = 100;
+}

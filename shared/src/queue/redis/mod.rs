@@ -1,0 +1,103 @@
+//! The queue on Redis 7 or later, or on Valkey.
+//!
+//! Each transition is one script in `scripts/`, so it happens as a whole or not at all, and at the store's own time.
+//! Ids travel in lists, one per pool and scope; a job's message and state are a hash; the zset of leases is the
+//! semaphore that holds the pool's limit.
+
+mod adopt;
+mod beat;
+mod cancel;
+mod connection;
+mod enqueue;
+mod keys;
+mod read;
+mod reserve;
+mod script;
+mod settle;
+mod worker;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use ::redis::cmd;
+use connection::Connection;
+use secrecy::ExposeSecret as _;
+
+pub use settle::Progress;
+pub use worker::Announcement;
+
+use super::{QueueConfig, QueueError};
+use crate::model::PoolName;
+
+/// So many crashes of its worker while a job starts make it a dead letter: a job that kills workers must not kill them all.
+const CRASHES_MAX: u32 = 3;
+
+/// How long the slot of a running container is held for its worker's return.
+const ORPHAN_HOLD: Duration = Duration::from_mins(10);
+
+/// How long a delivery's GUID is remembered. GitHub redelivers for three days.
+const DELIVERY_MEMORY: Duration = Duration::from_hours(7 * 24);
+
+/// How long one command may take, so that a request that also had to connect is over within two seconds.
+const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1500);
+
+/// The queue. Clones share their connections.
+#[derive(Clone, Debug)]
+pub struct RedisQueue {
+    config: Arc<QueueConfig>,
+    /// For everything but waiting.
+    commands: Arc<Connection>,
+    /// For [`wait`](Self::wait) alone: a command that blocks holds up all that come after it.
+    waiting: Arc<Connection>,
+    /// The pools that this process has put on the list of pools.
+    listed: Arc<Mutex<HashSet<PoolName>>>,
+}
+
+impl RedisQueue {
+    /// A queue that connects when it is first used, and again after every failure.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Url`] when `QUEUE_URL` is no Redis URL.
+    pub fn new(config: &QueueConfig) -> Result<Self, QueueError> {
+        let client = connection::client(config.url.expose_secret())?;
+        Ok(Self {
+            config: Arc::new(config.clone()),
+            commands: Arc::new(Connection::new(client.clone(), RESPONSE_TIMEOUT)),
+            waiting: Arc::new(Connection::new(client, reserve::WAIT_MAX + RESPONSE_TIMEOUT)),
+            listed: Arc::default(),
+        })
+    }
+
+    /// The settings it was made with.
+    #[must_use]
+    pub fn config(&self) -> &QueueConfig {
+        &self.config
+    }
+
+    /// Asks the store whether it is there.
+    ///
+    /// # Errors
+    ///
+    /// Every [`QueueError`] that [is transient](QueueError::is_transient).
+    pub async fn ping(&self) -> Result<(), QueueError> {
+        let _pong: String = self.commands.query(&cmd("PING")).await?;
+        Ok(())
+    }
+
+    fn lease_ms(&self) -> u64 {
+        millis(self.config.lease_seconds)
+    }
+
+    fn keep_ms(&self) -> u64 {
+        millis(self.config.keep_days)
+    }
+}
+
+/// A duration as the scripts take it.
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,103 @@
+//! How a worker gets a job.
+
+use std::time::Duration;
+
+use redis::{Value, cmd};
+
+use super::{CRASHES_MAX, ORPHAN_HOLD, RedisQueue, keys, millis, script};
+use crate::{
+    model::{JobId, PoolName, WorkerName},
+    queue::{Lease, QueueError, Reserved, Settlement},
+};
+
+/// The longest single wait for a wake-up. A wake-up that got lost costs at most this, never a job.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
+
+impl RedisQueue {
+    /// Leases the next job of a pool, if the pool's limit allows it.
+    ///
+    /// The lease lasts for [`QueueConfig::lease_seconds`](crate::queue::QueueConfig::lease_seconds) by the store's clock; beat to extend it.
+    ///
+    /// Not cancel-safe: a call dropped half-way may leave a job leased to nobody until the lease expires. Await it; never
+    /// race it in a `select!`.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient): call again after a pause. [`QueueError::Corrupt`]: the job
+    /// became a dead letter; call again at once.
+    pub async fn reserve(&self, pool: &PoolName, worker: &WorkerName) -> Result<Reserved, QueueError> {
+        let answer: Vec<Value> = self
+            .commands
+            .script(
+                script::RESERVE
+                    .key(keys::prefix(pool))
+                    .arg(worker.as_str())
+                    .arg(self.lease_ms())
+                    .arg(CRASHES_MAX)
+                    .arg(millis(ORPHAN_HOLD))
+                    .arg(self.keep_ms()),
+            )
+            .await?;
+        let [Value::BulkString(word), rest @ ..] = &answer[..] else { return Err(QueueError::unexpected(&answer)) };
+        match (&word[..], rest) {
+            (b"full", []) => Ok(Reserved::Full),
+            (b"again", []) => Ok(Reserved::Again),
+            (b"paused", [Value::Int(ms)]) => Ok(Reserved::Paused(from_millis(*ms))),
+            (b"empty", [Value::Int(ms)]) => Ok(Reserved::Empty { next_due: (*ms >= 0).then(|| from_millis(*ms)) }),
+            (b"job", [Value::BulkString(id), leased @ ..]) => {
+                let id = String::from_utf8_lossy(id).into_owned();
+                self.lease(pool, id, leased).await.map(|lease| Reserved::Job(Box::new(lease)))
+            }
+            _ => Err(QueueError::unexpected(&answer)),
+        }
+    }
+
+    /// Makes a lease of what a script returned: epoch, message, attempts, ms in the queue. A job whose message cannot be read becomes a dead letter.
+    pub(super) async fn lease(&self, pool: &PoolName, id: String, leased: &[Value]) -> Result<Lease, QueueError> {
+        let [Value::Int(epoch), Value::BulkString(message), Value::Int(attempts), Value::Int(waited)] = leased else {
+            return Err(QueueError::unexpected(&leased));
+        };
+        let epoch = u64::try_from(*epoch).unwrap_or_default();
+        match serde_json::from_slice(message) {
+            Ok(job) => Ok(Lease {
+                job,
+                epoch,
+                attempts: u32::try_from(*attempts).unwrap_or_default(),
+                waited: from_millis(*waited),
+                events: Vec::new(),
+            }),
+            Err(error) => {
+                let error_text = format!("corrupt: its message cannot be read: {error}");
+                self.settle_id(pool, &id, epoch, &Settlement::Dead { error: error_text }, &[]).await?;
+                Err(QueueError::Corrupt { id, source: Box::new(error) })
+            }
+        }
+    }
+
+    /// Waits until there may be work in one of `pools`, for `at_most` or five seconds, whichever is less.
+    ///
+    /// Cancel-safe: what it takes from the store is only a marker, which every change of the queue sets again.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient): pause, for it did not wait.
+    pub async fn wait(&self, pools: &[PoolName], at_most: Duration) -> Result<(), QueueError> {
+        let seconds = at_most.min(WAIT_MAX).max(Duration::from_millis(1)).as_secs_f64();
+        let mut command = cmd("BZPOPMIN");
+        for pool in pools {
+            command.arg(keys::wake(pool));
+        }
+        let _marker: Value = self.waiting.query(command.arg(seconds)).await?;
+        Ok(())
+    }
+}
+
+/// A time that a script returned.
+fn from_millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+}
+
+/// A job's id that came back from a script.
+pub(super) fn job_id(text: &str) -> Option<JobId> {
+    text.parse().ok()
+}

@@ -1,0 +1,26 @@
+//! The scripts, each with what they have in common before it.
+
+use std::sync::LazyLock;
+
+use redis::Script;
+
+/// Puts a script together. `allow-oom`: it goes on when the store's memory is full, so that what is in the queue
+/// can leave it; only `enqueue` is refused then.
+macro_rules! script {
+    ($name:ident, $flags:literal, $($file:literal),+) => {
+        pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
+            Script::new(concat!("#!lua", $flags, "\n", include_str!("scripts/lib.lua"), $(include_str!(concat!("scripts/", $file, ".lua"))),+))
+        });
+    };
+}
+
+script!(ENQUEUE, "", "enqueue");
+script!(UNMATCHED, "", "unmatched");
+script!(CANCEL, " flags=allow-oom", "cancel");
+script!(NOTE, " flags=allow-oom", "note");
+script!(RESERVE, " flags=allow-oom", "tend", "reserve");
+script!(BEAT, " flags=allow-oom", "tend", "beat");
+script!(PROGRESS, " flags=allow-oom", "progress");
+script!(SETTLE, " flags=allow-oom", "settle");
+script!(ADOPT, " flags=allow-oom", "adopt");
+script!(COUNT, " flags=no-writes", "count");

@@ -1,0 +1,28 @@
+-- Cancels a job in whatever state it is.
+-- KEYS  1 the pool's prefix
+-- ARGV  1 job id  2 reason  3 how long to keep the record (ms)  4 delivery GUID, or ''  5 how long a GUID is
+--       remembered (ms)  6 '1' to leave a tombstone for an unknown job: should its `queued` come late, it is not run
+-- Returns {'unknown'}, {'delivery'}, {'tombstone'}, {'cancelled'}, {'flagged'}, or {'ended', state}.
+local id = ARGV[1]
+local state = redis.call('HGET', job_key(id), 'state')
+if not state and ARGV[6] ~= '1' then
+  return {'unknown'}
+end
+if ARGV[4] ~= '' and not redis.call('SET', P .. 'dlv:' .. ARGV[4], id, 'NX', 'PX', ARGV[5]) then
+  return {'delivery'}
+end
+if is_leased(state) then
+  redis.call('HSET', job_key(id), 'cancel', ARGV[2])
+  event(id, 'cancelled', ARGV[2])
+  return {'flagged'}
+end
+if state == 'done' or state == 'cancelled' then
+  return {'ended', state}
+end
+redis.call('ZREM', P .. 'queued', id) -- its id may stay in the list: what is not in here is passed over
+redis.call('ZREM', P .. 'delayed', id)
+redis.call('ZREM', P .. 'dead', id)
+close(id, 'cancelled', ARGV[3])
+event(id, 'cancelled', ARGV[2])
+redis.call('PEXPIRE', P .. 'events:' .. id, ARGV[3])
+return {state and 'cancelled' or 'tombstone'}

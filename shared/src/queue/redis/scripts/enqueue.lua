@@ -1,0 +1,18 @@
+-- Stores a job once, however often it is delivered. The first write is refused when memory is full, so then
+-- nothing is changed.
+-- KEYS  1 the pool's prefix
+-- ARGV  1 job id  2 delivery GUID  3 scope  4 message  5 how long a GUID is remembered (ms)
+-- Returns {'stored'}, {'delivery'} for a GUID seen before, or {'job', state} for a job that is known.
+if not redis.call('SET', P .. 'dlv:' .. ARGV[2], ARGV[1], 'NX', 'PX', ARGV[5]) then
+  return {'delivery'}
+end
+local state = redis.call('HGET', job_key(ARGV[1]), 'state')
+if state then
+  event(ARGV[1], 'noted', 'delivered again, by ' .. ARGV[2])
+  return {'job', state}
+end
+redis.call('HSET', job_key(ARGV[1]), 'msg', ARGV[4], 'scope', ARGV[3], 'guid', ARGV[2], 'enq', now,
+  'attempts', 0, 'crashes', 0, 'epoch', 0, 'replays', 0)
+event(ARGV[1], 'delivered', 'by ' .. ARGV[2])
+push(ARGV[1], ARGV[3], false)
+return {'stored'}

@@ -1,0 +1,122 @@
+//! What a worker tells of its jobs, and how it gives them back.
+
+use std::time::Duration;
+
+use redis::{ScriptInvocation, Value};
+use tokio::time::{Instant, sleep};
+
+use super::{RedisQueue, keys, millis, script};
+use crate::{
+    backoff::Backoff,
+    model::{JobState, PoolName, RunnerName},
+    queue::{Lease, QueueError, Settlement, lease::Happened},
+};
+
+/// Where a job has come to in its worker's hands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress<'a> {
+    /// The runner that was made for it.
+    pub runner: Option<&'a RunnerName>,
+    /// Whether its container is up: from now on it may outlive its worker, and the job is not started again elsewhere.
+    pub started: bool,
+    /// That the runner has ended for good, with what is to be said of it: from now on the job is done, even if nobody
+    /// comes to settle it.
+    pub exited: Option<&'a str>,
+}
+
+impl RedisQueue {
+    /// Writes what has happened to the record, and moves the job on.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::LeaseLost`]: stop. Those that [are transient](QueueError::is_transient): what has happened stays noted
+    /// in the lease, to be written with the next call.
+    pub async fn progress(&self, lease: &mut Lease, progress: Progress<'_>) -> Result<(), QueueError> {
+        let mut script = script::PROGRESS.prepare_invoke();
+        script
+            .key(keys::prefix(lease.pool()))
+            .arg(lease.job_id().get())
+            .arg(lease.epoch)
+            .arg(if progress.started { JobState::Running.as_str() } else { "" })
+            .arg(progress.runner.map_or("", RunnerName::as_str))
+            .arg(progress.exited.unwrap_or_default());
+        add_events(&mut script, &lease.events);
+        let held: bool = self.commands.script(&script).await?;
+        if !held {
+            return Err(QueueError::LeaseLost { job_id: lease.job_id() });
+        }
+        lease.events.clear();
+        Ok(())
+    }
+
+    /// Ends `lease` as `settlement` says, and returns the job's state then. Tries again for as long as it takes: the store refuses it once another
+    /// worker holds the job, so it can do no harm, and to give up would mean to do the work again.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::LeaseLost`]: another worker may hold the job by now.
+    pub async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<JobState, QueueError> {
+        let id = lease.job_id().to_string();
+        let mut failures = 0;
+        loop {
+            match self.settle_id(lease.pool(), &id, lease.epoch, &settlement, &lease.events).await {
+                Err(error) if error.is_transient() => {
+                    if failures == 0 {
+                        let error = crate::telemetry::chain(&error);
+                        tracing::warn!(job.id = %id, error, "Cannot settle the job yet; trying on");
+                    }
+                    sleep(Backoff::RECONNECT.jittered(failures).max(Duration::from_millis(50))).await;
+                    failures = failures.saturating_add(1);
+                }
+                Ok(None) => return Err(QueueError::LeaseLost { job_id: lease.job_id() }),
+                Ok(Some(state)) => return Ok(state),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Ends a lease; `None` when it was lost.
+    pub(super) async fn settle_id(
+        &self,
+        pool: &PoolName,
+        id: &str,
+        epoch: u64,
+        settlement: &Settlement,
+        events: &[Happened],
+    ) -> Result<Option<JobState>, QueueError> {
+        let (outcome, detail, delay) = match settlement {
+            Settlement::Done { detail } => ("done", detail, Duration::ZERO),
+            Settlement::Retry { delay, error } => ("retry", error, *delay),
+            Settlement::Dead { error } => ("dead", error, Duration::ZERO),
+            Settlement::Release { delay, reason } => ("release", reason, *delay),
+        };
+        let mut script = script::SETTLE.prepare_invoke();
+        script
+            .key(keys::prefix(pool))
+            .arg(id)
+            .arg(epoch)
+            .arg(outcome)
+            .arg(detail)
+            .arg(millis(delay))
+            .arg(self.config.max_attempts)
+            .arg(self.keep_ms());
+        add_events(&mut script, events);
+        let answer: Vec<Value> = self.commands.script(&script).await?;
+        let [Value::Int(held), Value::BulkString(state)] = &answer[..] else {
+            return Err(QueueError::unexpected(&answer));
+        };
+        if *held == 0 {
+            return Ok(None);
+        }
+        let state = String::from_utf8_lossy(state).parse();
+        state.map(Some).map_err(|error| QueueError::Store(Box::new(error)))
+    }
+}
+
+/// Adds events as the scripts take them. Workers' clocks do not decide: each event says how long ago it was.
+fn add_events(script: &mut ScriptInvocation<'_>, events: &[Happened]) {
+    let now = Instant::now();
+    for event in events {
+        script.arg(millis(now.duration_since(event.at))).arg(event.what.as_str()).arg(&event.detail);
+    }
+}

@@ -1,0 +1,119 @@
+//! What workers say of themselves and of their pools.
+
+use std::{sync::PoisonError, time::Duration};
+
+use redis::{Value, cmd};
+use serde::{Deserialize, Serialize};
+
+use super::{RedisQueue, keys, millis};
+use crate::{
+    model::{PoolName, Pools, WorkerName},
+    queue::QueueError,
+};
+
+/// What a worker says of itself with every beat.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Announcement {
+    /// How many runners it may have at once.
+    pub capacity: u64,
+    /// How many it has.
+    pub runners: u64,
+    /// The pools that it serves.
+    pub pools: Vec<PoolName>,
+}
+
+/// An announcement with its time, by the store's clock, in milliseconds.
+#[derive(Debug, Deserialize, Serialize)]
+pub(super) struct Announced {
+    pub(super) at: u64,
+    #[serde(flatten)]
+    pub(super) said: Announcement,
+}
+
+impl RedisQueue {
+    /// Tells the queue the limits of the pools. The worker that started last decides.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn set_limits(&self, pools: &Pools) -> Result<(), QueueError> {
+        for pool in pools {
+            let key = format!("{}limits", keys::prefix(&pool.name));
+            let scope = pool.max_per_scope.unwrap_or(0);
+            let limits = cmd("HSET").arg(key).arg("pool").arg(pool.max_runners).arg("scope").arg(scope).to_owned();
+            let _fields: u32 = self.commands.query(&limits).await?;
+            self.list_pool(&pool.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets no job of `pools` start for `pause`, because GitHub told one worker to wait.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn pause(&self, pools: &[PoolName], pause: Duration, reason: &str) -> Result<(), QueueError> {
+        for pool in pools {
+            let key = format!("{}paused", keys::prefix(pool));
+            let command = cmd("SET").arg(key).arg(reason).arg("PX").arg(millis(pause).max(1)).to_owned();
+            let _ok: Value = self.commands.query(&command).await?;
+        }
+        Ok(())
+    }
+
+    /// Says that a worker is there.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn announce(&self, worker: &WorkerName, said: Announcement) -> Result<(), QueueError> {
+        let announced = Announced { at: self.time().await?, said };
+        let text = serde_json::to_string(&announced).map_err(|error| QueueError::Store(Box::new(error)))?;
+        let command = cmd("HSET").arg(keys::WORKERS).arg(worker.as_str()).arg(text).to_owned();
+        let _new: u32 = self.commands.query(&command).await?;
+        Ok(())
+    }
+
+    /// Takes a worker that stops off the list.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn retire(&self, worker: &WorkerName) -> Result<(), QueueError> {
+        let command = cmd("HDEL").arg(keys::WORKERS).arg(worker.as_str()).to_owned();
+        let _gone: u32 = self.commands.query(&command).await?;
+        Ok(())
+    }
+
+    /// The store's clock, in milliseconds since 1970.
+    pub(super) async fn time(&self) -> Result<u64, QueueError> {
+        let (seconds, micros): (u64, u64) = self.commands.query(&cmd("TIME")).await?;
+        Ok(seconds * 1000 + micros / 1000)
+    }
+
+    /// Puts a pool on the list of pools, once in a process.
+    pub(super) async fn list_pool(&self, pool: &PoolName) -> Result<(), QueueError> {
+        if self.listed.lock().unwrap_or_else(PoisonError::into_inner).contains(pool) {
+            return Ok(());
+        }
+        let command = cmd("SADD").arg(keys::POOLS).arg(pool.as_str()).to_owned();
+        let _added: u32 = self.commands.query(&command).await?;
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(pool.clone());
+        Ok(())
+    }
+
+    /// Every pool that the queue knows, `first` before the others.
+    pub(super) async fn pools_from(&self, first: &PoolName) -> Result<Vec<PoolName>, QueueError> {
+        let mut pools = vec![first.clone()];
+        pools.extend(self.pools().await?.into_iter().filter(|pool| pool != first));
+        Ok(pools)
+    }
+
+    /// Every pool that the queue knows, by name.
+    pub(super) async fn pools(&self) -> Result<Vec<PoolName>, QueueError> {
+        let names: Vec<String> = self.commands.query(cmd("SMEMBERS").arg(keys::POOLS)).await?;
+        let mut pools: Vec<PoolName> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        pools.sort();
+        Ok(pools)
+    }
+}

@@ -1,0 +1,50 @@
+//! The one read model: what `worker status`, the API and the metrics show of the queue.
+
+use serde::Serialize;
+
+use crate::model::{PoolName, WorkerName};
+
+/// The state of all pools and workers. Its JSON is the contract's.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Status {
+    /// Every pool that the queue knows, by name.
+    pub pools: Vec<PoolStatus>,
+    /// Every worker that was seen of late, by name.
+    pub workers: Vec<WorkerStatus>,
+}
+
+/// How many jobs of a pool are in which state.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct PoolStatus {
+    /// The pool.
+    pub name: PoolName,
+    /// How many runners it may have at once; 0 while no worker has said so.
+    pub limit: u64,
+    /// Jobs that wait for a slot.
+    pub pending: u64,
+    /// Jobs that wait for a time.
+    pub delayed: u64,
+    /// Jobs whose runner is being prepared.
+    pub starting: u64,
+    /// Jobs whose runner is up.
+    pub running: u64,
+    /// Jobs whose runner is up while its worker is silent.
+    pub orphaned: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// How long the oldest pending job has waited, in seconds; 0 if there is none.
+    pub oldest_seconds: u64,
+}
+
+/// A worker, as the queue sees it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct WorkerStatus {
+    /// Its name.
+    pub name: WorkerName,
+    /// How many runners it may have at once.
+    pub capacity: u64,
+    /// How many it has.
+    pub runners: u64,
+    /// How long ago it was heard of, in seconds.
+    pub seen_seconds: u64,
+}

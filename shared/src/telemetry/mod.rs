@@ -1,0 +1,7 @@
+//! What the processes say of themselves: logs and metrics.
+
+mod metrics;
+mod trace;
+
+pub use metrics::{BuildInfo, Registry};
+pub use trace::{LogFormat, TelemetryConfig, chain, init};

@@ -1,0 +1,161 @@
+//! How leases end, and what is on the record then.
+
+use std::time::Duration;
+
+use shared::{
+    model::JobState,
+    queue::{Progress, QueueError, Reserved, Settlement, What},
+};
+use tokio::time::sleep;
+
+use crate::support::{TestQueue, job, pool, worker};
+
+fn retry() -> Settlement {
+    Settlement::Retry { delay: Duration::ZERO, error: "the engine said no".to_owned() }
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_charged_and_the_last_makes_a_dead_letter_with_its_reason() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+
+    for attempt in 1..=3 {
+        let lease = test.reserve("a").await;
+        assert_eq!(lease.attempts, attempt - 1);
+        let state = test.queue.settle(lease, retry()).await.unwrap();
+        assert_eq!(state, if attempt < 3 { JobState::Delayed } else { JobState::Dead });
+    }
+
+    let record = test.queue.job(job(1)).await.unwrap().unwrap();
+    assert_eq!((record.state, record.attempts), (JobState::Dead, 3));
+    assert_eq!(record.error.as_deref(), Some("the engine said no (attempt 3 of 3)"));
+    assert!(record.ended_at.is_some());
+    assert_eq!(test.queue.status().await.unwrap().pools[0].dead, 1);
+}
+
+#[tokio::test]
+async fn a_delayed_job_waits_for_its_time() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let lease = test.reserve("a").await;
+    let delay = Duration::from_millis(400);
+    test.queue.settle(lease, Settlement::Retry { delay, error: "no".to_owned() }).await.unwrap();
+
+    let Reserved::Empty { next_due: Some(due) } = test.try_reserve("a").await else { panic!("not delayed") };
+    assert!(due <= delay, "{due:?}");
+    sleep(delay).await;
+    test.reserve("a").await;
+}
+
+#[tokio::test]
+async fn what_is_not_the_jobs_fault_charges_no_attempt() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    test.enqueue(2).await;
+
+    for _ in 0..5 {
+        let lease = test.reserve("a").await;
+        assert_eq!((lease.job_id(), lease.attempts), (job(1), 0), "it is still the first of its scope");
+        let reason = "Docker is away".to_owned();
+        let state = test.queue.settle(lease, Settlement::Release { delay: Duration::ZERO, reason }).await.unwrap();
+        assert_eq!(state, JobState::Pending);
+    }
+}
+
+#[tokio::test]
+async fn settling_again_after_a_lost_answer_is_no_loss_of_the_lease() {
+    let mut test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let lease = test.reserve("a").await;
+
+    // Frozen, Redis takes the command in and answers to nobody: the caller has given up before the thaw.
+    test.redis.freeze().unwrap();
+    let queue = test.queue.clone();
+    let settle = queue.settle(lease, retry());
+    let thaw = async {
+        sleep(Duration::from_secs(2)).await;
+        test.redis.thaw().unwrap();
+    };
+    let (state, ()) = tokio::join!(settle, thaw);
+    assert!(matches!(state.unwrap(), JobState::Delayed | JobState::Pending));
+    assert_eq!(test.queue.job(job(1)).await.unwrap().unwrap().attempts, 1, "charged once");
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_made_at_once_of_what_cannot_succeed() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let lease = test.reserve("a").await;
+    let error = "GitHub: Bad credentials".to_owned();
+    assert_eq!(test.queue.settle(lease, Settlement::Dead { error }).await.unwrap(), JobState::Dead);
+    let record = test.queue.job(job(1)).await.unwrap().unwrap();
+    assert_eq!(record.error.as_deref(), Some("GitHub: Bad credentials"));
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_becomes_a_dead_letter_and_the_next_job_is_served() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    test.enqueue(2).await;
+    test.redis.command("HSET gha:{default}:job:1 msg nonsense").unwrap();
+
+    let error = test.queue.reserve(&pool(), &worker("a")).await.unwrap_err();
+    assert!(matches!(&error, QueueError::Corrupt { id, .. } if id == "1"), "{error}");
+    assert_eq!(test.reserve("a").await.job_id(), job(2));
+    let record = test.queue.job(job(1)).await.unwrap().unwrap();
+    assert_eq!(record.state, JobState::Dead);
+    assert!(record.error.unwrap().starts_with("corrupt: "));
+}
+
+#[tokio::test]
+async fn nothing_starts_while_github_says_wait() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    test.queue.pause(&[pool()], Duration::from_millis(400), "GitHub's rate limit").await.unwrap();
+
+    let Reserved::Paused(left) = test.try_reserve("a").await else { panic!("not paused") };
+    assert!(left <= Duration::from_millis(400));
+    let record = test.queue.job(job(1)).await.unwrap().unwrap();
+    assert!(record.reason.contains("GitHub's rate limit"), "{}", record.reason);
+    sleep(left).await;
+    test.reserve("a").await;
+}
+
+#[tokio::test]
+async fn everything_that_happened_is_on_the_record_in_order() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let mut lease = test.reserve("a").await;
+    let runner = "gha-1-1".parse().unwrap();
+    lease.happened(What::Registered, "runner 5");
+    test.queue.progress(&mut lease, Progress { runner: Some(&runner), ..Progress::default() }).await.unwrap();
+    lease.happened(What::Created, "container abc");
+    sleep(Duration::from_millis(50)).await;
+    lease.happened(What::Started, "");
+    test.queue.progress(&mut lease, Progress { started: true, ..Progress::default() }).await.unwrap();
+    lease.happened(What::Removed, "");
+    test.queue.settle(lease, Settlement::Done { detail: "job build: Succeeded".to_owned() }).await.unwrap();
+
+    let record = test.queue.job(job(1)).await.unwrap().unwrap();
+    let story: Vec<&str> = record.events.iter().map(|event| event.what.as_str()).collect();
+    assert_eq!(story, ["delivered", "reserved", "registered", "created", "started", "removed", "done"]);
+    let [created, started] = [record.events[3].at, record.events[4].at];
+    assert!(started - created >= Duration::from_millis(40), "each event has its own time");
+    assert_eq!(record.runner, Some(runner));
+    assert_eq!(record.worker, Some(worker("a")));
+    assert_eq!(record.reason, "done: job build: Succeeded");
+}
+
+#[tokio::test]
+async fn a_record_keeps_its_newest_events_only() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    for _ in 0..60 {
+        let lease = test.reserve("a").await;
+        let reason = String::new();
+        test.queue.settle(lease, Settlement::Release { delay: Duration::ZERO, reason }).await.unwrap();
+    }
+    let story = test.story(1).await;
+    assert_eq!(story.len(), 100);
+    assert_eq!(story.last().map(String::as_str), Some("waiting"));
+}

@@ -1,0 +1,107 @@
+//! A Redis of each test's own, and jobs to put into it.
+
+use std::time::Duration;
+
+use devstack::harness::RedisServer;
+use secrecy::SecretString;
+use shared::{
+    model::{JobId, JobMessage, JobState, PoolName, Pools, WorkerName},
+    queue::{Lease, Queue, QueueConfig, Reserved},
+};
+
+/// Short enough to wait for, long enough not to end between two calls.
+pub(crate) const LEASE: Duration = Duration::from_millis(600);
+
+pub(crate) struct TestQueue {
+    pub(crate) redis: RedisServer,
+    pub(crate) queue: Queue,
+}
+
+impl TestQueue {
+    /// A queue whose pools have these limits.
+    pub(crate) async fn with(pools: &str) -> Self {
+        let redis = RedisServer::start().await.unwrap();
+        let queue = connect(&redis);
+        queue.set_limits(&parse(pools)).await.unwrap();
+        Self { redis, queue }
+    }
+
+    pub(crate) async fn new() -> Self {
+        Self::with("[[pool]]\nname = \"default\"\nmax_runners = 100").await
+    }
+
+    pub(crate) async fn enqueue(&self, id: u64) {
+        self.queue.enqueue(&message(id)).await.unwrap();
+    }
+
+    /// Reserves a job that must be there.
+    pub(crate) async fn reserve(&self, who: &str) -> Lease {
+        match self.try_reserve(who).await {
+            Reserved::Job(lease) => *lease,
+            other => panic!("no job: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn try_reserve(&self, who: &str) -> Reserved {
+        loop {
+            match self.queue.reserve(&pool(), &worker(who)).await.unwrap() {
+                Reserved::Again => {}
+                reserved => return reserved,
+            }
+        }
+    }
+
+    pub(crate) async fn state(&self, id: u64) -> Option<JobState> {
+        self.queue.job(job(id)).await.unwrap().map(|record| record.state)
+    }
+
+    /// The words of a job's events.
+    pub(crate) async fn story(&self, id: u64) -> Vec<String> {
+        let record = self.queue.job(job(id)).await.unwrap().unwrap();
+        record.events.into_iter().map(|event| event.what).collect()
+    }
+}
+
+pub(crate) fn connect(redis: &RedisServer) -> Queue {
+    let config = QueueConfig {
+        url: SecretString::from(redis.url()),
+        lease_seconds: LEASE,
+        max_attempts: 3,
+        ..QueueConfig::default()
+    };
+    Queue::new(&config).unwrap()
+}
+
+pub(crate) fn parse(pools: &str) -> Pools {
+    let (_, default) = shared::pools::load(&mut shared::settings::Environment::of::<String, String>([]));
+    Pools::parse(pools, default.iter().next().unwrap()).unwrap()
+}
+
+pub(crate) fn pool() -> PoolName {
+    PoolName::default_pool()
+}
+
+pub(crate) fn worker(name: &str) -> WorkerName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn job(id: u64) -> JobId {
+    id.to_string().parse().unwrap()
+}
+
+pub(crate) fn message(id: u64) -> JobMessage {
+    JobMessage {
+        job_id: job(id),
+        run_id: 1,
+        run_attempt: 1,
+        name: "build".to_owned(),
+        workflow: Some("CI".to_owned()),
+        html_url: None,
+        repository: "octo/repo".parse().unwrap(),
+        scope: "octo/repo".parse().unwrap(),
+        labels: "self-hosted,linux".parse().unwrap(),
+        pool: pool(),
+        installation_id: None,
+        delivery: format!("guid-{id}").parse().unwrap(),
+    }
+}

@@ -1,0 +1,65 @@
+//! The commands of `worker`, each in a file of its own. Tables for people, JSON (`--json`) for programs.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a command has to say goes to its output")]
+
+mod start;
+mod status;
+mod target;
+mod token;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use shared::settings::Environment;
+
+use crate::{config::Settings, startup};
+
+/// Turns queued workflow jobs into ephemeral runners
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub struct Cli {
+    /// Print JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Take jobs from the queue until SIGTERM (the default)
+    Run,
+    /// Show how many jobs are in which state, and which workers are there
+    Status(status::Status),
+    /// Print a registration token
+    Token(token::Token),
+    /// Start one runner by hand, and stay with it until it ends
+    Start(start::Start),
+}
+
+impl Cli {
+    /// Does what the command line asks for.
+    pub async fn run(self) -> ExitCode {
+        let settings = match Settings::load(Environment::read()) {
+            Ok(settings) => settings,
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::from(2);
+            }
+        };
+        let done = match self.command.unwrap_or(Command::Run) {
+            Command::Run => startup::run(settings).await,
+            Command::Status(status) => status.run(&settings, self.json).await,
+            Command::Token(token) => token.run(&settings, self.json).await,
+            Command::Start(start) => start.run(settings, self.json).await,
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error:#}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The worker's settings.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde::Deserialize;
+use shared::{
+    github::GithubConfig,
+    model::{PoolName, Pools, RunnerNamePrefix, WorkerName},
+    pools::{self, RunnerConfig, RunnerImageConfig},
+    queue::{Queue, QueueConfig},
+    settings::{self, Environment, SettingsError},
+    telemetry::TelemetryConfig,
+};
+
+use crate::provider::docker::DockerConfig;
+
+/// Settings of this worker alone, from the variables that begin with `WORKER_`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct WorkerConfig {
+    /// `WORKER_NAME`, default the host's name. A worker that keeps its name finds its runners again.
+    #[serde(deserialize_with = "settings::parsed_some")]
+    pub name: Option<WorkerName>,
+    /// `WORKER_ADMIN_BIND`, default `127.0.0.1:5002`. The private listener.
+    #[serde(deserialize_with = "settings::parsed")]
+    pub admin_bind: SocketAddr,
+    /// `WORKER_CAPACITY`, 1 to 10000, default `RUNNER_MAX_RUNNERS`. How many runners may be up on this host at once.
+    #[serde(deserialize_with = "settings::number_some::<_, 1, 10_000>")]
+    pub capacity: Option<u32>,
+    /// `WORKER_STARTS`, 1 to 100, default 2 for each processor. How many runners are prepared at once: the engine gets
+    /// no faster by more.
+    #[serde(deserialize_with = "settings::number_some::<_, 1, 100>")]
+    pub starts: Option<u32>,
+    /// `WORKER_POOLS`, names separated by commas; all pools by default.
+    #[serde(deserialize_with = "settings::list")]
+    pub pools: Vec<PoolName>,
+    /// `WORKER_DRAIN_SECONDS`, 0 to 86400, default 0. How long SIGTERM waits for running jobs; those that are left are adopted by
+    /// the next worker.
+    #[serde(deserialize_with = "settings::seconds::<_, 0, 86_400>")]
+    pub drain_seconds: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            name: None,
+            admin_bind: SocketAddr::from(([127, 0, 0, 1], 5002)),
+            capacity: None,
+            starts: None,
+            pools: Vec::new(),
+            drain_seconds: Duration::ZERO,
+        }
+    }
+}
+
+/// All settings of the worker, read and checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// Logs.
+    pub telemetry: TelemetryConfig,
+    /// The queue.
+    pub queue: Queue,
+    /// GitHub.
+    pub github: GithubConfig,
+    /// The engine.
+    pub docker: DockerConfig,
+    /// The default pool's image, with its tag.
+    pub default_image: String,
+    /// All pools.
+    pub pools: Pools,
+    /// The default pool, and what goes for all of them.
+    pub runner: RunnerConfig,
+    /// This worker's name.
+    pub name: WorkerName,
+    /// The pools that this worker serves.
+    pub served: Vec<PoolName>,
+    /// How many runners may be up here at once.
+    pub capacity: u32,
+    /// How many may be prepared at once.
+    pub starts: u32,
+    /// The rest of this worker's own.
+    pub worker: WorkerConfig,
+}
+
+impl Settings {
+    /// Reads and checks everything.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] with all that is wrong.
+    pub fn load(mut environment: Environment) -> Result<Self, SettingsError> {
+        let telemetry = environment.section("AUTOSCALER_");
+        let github = GithubConfig::load(&mut environment);
+        let docker = environment.section("DOCKER_");
+        let image: RunnerImageConfig = environment.section("DOCKER_RUNNER_");
+        let (runner, pools) = pools::load(&mut environment);
+        let queue_config: QueueConfig = environment.section("QUEUE_");
+        let queue = Queue::new(&queue_config).map_err(|error| environment.problem("QUEUE_URL", error));
+        let worker: WorkerConfig = environment.section("WORKER_");
+        for name in worker.pools.iter().filter(|name| pools.get(name).is_none()) {
+            environment.problem("WORKER_POOLS", format_args!("there is no pool called {name}"));
+        }
+        let served: Vec<PoolName> = pools
+            .iter()
+            .map(|pool| pool.name.clone())
+            .filter(|name| worker.pools.is_empty() || worker.pools.contains(name))
+            .collect();
+        let name = worker.name.clone().map_or_else(host_name, Ok);
+        let name = name.map_err(|problem| environment.problem("WORKER_NAME", problem));
+        environment.finish()?;
+        let (Ok(queue), Ok(name)) = (queue, name) else { unreachable!("their problems were reported") };
+        let starts =
+            std::thread::available_parallelism().map_or(2, |cores| 2 * u32::try_from(cores.get()).unwrap_or(1));
+        Ok(Self {
+            telemetry,
+            queue,
+            github,
+            docker,
+            default_image: image.reference(),
+            capacity: worker.capacity.unwrap_or(runner.max_runners),
+            starts: worker.starts.unwrap_or(starts),
+            pools,
+            runner,
+            name,
+            served,
+            worker,
+        })
+    }
+
+    /// What the names of runners begin with.
+    #[must_use]
+    pub fn prefix(&self) -> &RunnerNamePrefix {
+        &self.runner.name_prefix
+    }
+}
+
+/// The name of this host, as the kernel has it.
+fn host_name() -> Result<WorkerName, String> {
+    let path = "/proc/sys/kernel/hostname";
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("is not set, and {path} cannot be read: {error}"))?;
+    text.trim().parse().map_err(|error| format!("is not set, and the host's name cannot stand in for it: {error}"))
+}

@@ -1,0 +1,238 @@
+//! Takes jobs from the queue while this host has room for them, and looks after the tasks that work on them.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, future::Fuse};
+use shared::{
+    backoff::Backoff,
+    model::PoolName,
+    queue::{Lease, Queue, QueueError, Reserved},
+    telemetry::chain,
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::{JoinError, JoinSet},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, error, info, info_span, warn};
+
+use crate::{
+    context::Context,
+    fulfil::{adopt, fulfil, retire},
+    janitor::Janitor,
+    provider::Provider,
+};
+
+/// The longest wait for a wake-up before the queue is asked anyway.
+const WAIT_MAX: Duration = Duration::from_secs(5);
+
+/// How long tasks may take to let go of their runners when the worker stops: the calls that make and start a container
+/// are bounded by a minute each.
+const LEAVE_MAX: Duration = Duration::from_mins(3);
+
+/// Takes jobs and starts a task for each.
+#[derive(Debug)]
+pub struct Dispatch<P> {
+    context: Arc<Context<P>>,
+    /// The pools that this worker serves, the one to be asked first in front.
+    pools: Vec<PoolName>,
+    /// Room for runners on this host.
+    capacity: Arc<Semaphore>,
+    /// The right to prepare a runner.
+    starts: Arc<Semaphore>,
+    janitor: Janitor<P>,
+    tasks: JoinSet<()>,
+}
+
+/// What the queue had.
+enum Next {
+    Job(Box<Lease>),
+    /// Nothing; something may be there after this long.
+    Wait(Duration),
+}
+
+impl<P: Provider> Dispatch<P> {
+    /// For a host with room for `capacity` runners, of which `starts` are prepared at once.
+    #[must_use]
+    pub fn new(context: Arc<Context<P>>, pools: Vec<PoolName>, capacity: u32, starts: u32) -> Self {
+        let permits = |number: u32| Arc::new(Semaphore::new(usize::try_from(number).unwrap_or(Semaphore::MAX_PERMITS)));
+        Self {
+            janitor: Janitor::new(Arc::clone(&context)),
+            context,
+            pools,
+            capacity: permits(capacity),
+            starts: permits(starts),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    /// Works until `shutdown`, then waits up to `drain` for runners to end, and leaves the others to the next worker.
+    ///
+    /// A task that panics leaves its lease to expire, and the job goes to another worker: that is the one recovery
+    /// path.
+    pub async fn run(mut self, shutdown: CancellationToken, drain: Duration) {
+        shutdown.run_until_cancelled(self.context.engine.up()).await;
+        self.sweep().await;
+        shutdown.run_until_cancelled(self.prepare_images()).await;
+        self.dispatch(&shutdown).await;
+        self.stop(drain).await;
+    }
+
+    async fn dispatch(&mut self, shutdown: &CancellationToken) {
+        let mut sweeps = interval(self.context.queue.config().lease_seconds);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        sweeps.reset(); // the first was just made
+        let (capacity, starts) = (Arc::clone(&self.capacity), Arc::clone(&self.starts));
+        let context = Arc::clone(&self.context);
+        // Kept over the turns of the loop: a wait that is dropped would swallow the next wake-up.
+        let waiting = Fuse::terminated();
+        tokio::pin!(waiting);
+        let mut hungry = true;
+        loop {
+            self.context.metrics.observe(self.context.keeper.count(), self.context.engine.problem().is_none());
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => return,
+                Some(ended) = self.tasks.join_next() => report(ended),
+                _ = sweeps.tick() => self.sweep().await,
+                () = &mut waiting => hungry = true,
+                (room, starting) = room(&context, &capacity, &starts), if hungry => match self.reserve().await {
+                    Next::Job(lease) => self.spawn(*lease, room, starting),
+                    Next::Wait(at_most) => {
+                        hungry = false;
+                        waiting.set(wait(self.context.queue.clone(), self.pools.clone(), at_most).fuse());
+                    }
+                },
+            }
+        }
+    }
+
+    fn spawn(&mut self, lease: Lease, room: OwnedSemaphorePermit, starting: OwnedSemaphorePermit) {
+        let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
+        let task = fulfil(Arc::clone(&self.context), lease, starting);
+        self.tasks.spawn(
+            async move {
+                task.await;
+                drop(room);
+            }
+            .instrument(span),
+        );
+    }
+
+    /// Asks each pool for a job, a different one first each time. Awaited, never raced: a call that is dropped half-way
+    /// leases a job to nobody.
+    async fn reserve(&mut self) -> Next {
+        let mut at_most = WAIT_MAX;
+        for _ in 0..self.pools.len() {
+            self.pools.rotate_left(1);
+            loop {
+                match self.context.queue.reserve(&self.pools[0], &self.context.worker).await {
+                    Ok(Reserved::Job(lease)) => return Next::Job(lease),
+                    Ok(Reserved::Again) => continue,
+                    Ok(Reserved::Full | Reserved::Empty { next_due: None }) => {}
+                    Ok(Reserved::Empty { next_due: Some(due) } | Reserved::Paused(due)) => at_most = at_most.min(due),
+                    Err(error @ QueueError::Corrupt { .. }) => {
+                        error!(error = %chain(&error), "The job is a dead letter");
+                        continue;
+                    }
+                    Err(error) => {
+                        warn!(error = %chain(&error), "Cannot ask the queue for a job");
+                        return Next::Wait(Backoff::RECONNECT.most);
+                    }
+                }
+                break;
+            }
+        }
+        Next::Wait(at_most)
+    }
+
+    /// Takes up what was left behind on this engine.
+    async fn sweep(&mut self) {
+        if self.context.engine.problem().is_some() {
+            return;
+        }
+        let sweep = self.janitor.sweep().await;
+        for (lease, found) in sweep.adopted {
+            let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
+            // A runner that is up takes its room, even if there is less of it than before.
+            let room = Arc::clone(&self.capacity).try_acquire_owned().ok();
+            let task = adopt(Arc::clone(&self.context), lease, found);
+            self.tasks.spawn(
+                async move {
+                    task.await;
+                    drop(room);
+                }
+                .instrument(span),
+            );
+        }
+        for found in sweep.abandoned {
+            let context = Arc::clone(&self.context);
+            self.tasks.spawn(async move { retire(&context, found).await });
+        }
+    }
+
+    /// Gets the images of all served pools ready. What fails is tried again for the first job that needs it.
+    async fn prepare_images(&self) {
+        for pool in self.pools.iter().filter_map(|name| self.context.pools.get(name)) {
+            let start = Instant::now();
+            match self.context.report(self.context.provider.prepare(&pool.image, pool.docker.pull).await) {
+                Ok(()) => {
+                    info!(%pool.name, pool.image, seconds = start.elapsed().as_secs(), "The runner image is ready");
+                }
+                Err(error) => warn!(%pool.name, error = %chain(&error), "The runner image is not ready"),
+            }
+        }
+    }
+
+    async fn stop(&mut self, drain: Duration) {
+        info!(runners = self.context.keeper.count(), "Stopping: no more jobs are taken");
+        let tasks = &mut self.tasks;
+        let mut all_ended = async || {
+            while let Some(ended) = tasks.join_next().await {
+                report(ended);
+            }
+        };
+        if timeout(drain, all_ended()).await.is_ok() {
+            return;
+        }
+        self.context.leave.cancel();
+        if timeout(LEAVE_MAX, all_ended()).await.is_err() {
+            warn!("Some tasks do not end; their leases are left to expire");
+        }
+    }
+}
+
+/// Waits for room on this host, for a turn to prepare a runner, and for the engine. Cancel-safe.
+async fn room<P>(
+    context: &Context<P>,
+    capacity: &Arc<Semaphore>,
+    starts: &Arc<Semaphore>,
+) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
+    let room = permit(capacity).await;
+    let starting = permit(starts).await;
+    context.engine.up().await;
+    (room, starting)
+}
+
+async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    match Arc::clone(semaphore).acquire_owned().await {
+        Ok(permit) => permit,
+        Err(_closed) => std::future::pending().await, // nobody closes it
+    }
+}
+
+/// Waits until the queue may have something. When the queue is away, a pause stands in for it.
+async fn wait(queue: Queue, pools: Vec<PoolName>, at_most: Duration) {
+    if queue.wait(&pools, at_most).await.is_err() {
+        sleep(Backoff::RECONNECT.jittered(3).max(Backoff::RECONNECT.base)).await;
+    }
+}
+
+fn report(ended: Result<(), JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        error!(error = %chain(&error), "A job's task panicked; its lease will expire");
+    }
+}

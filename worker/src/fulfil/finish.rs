@@ -1,0 +1,76 @@
+//! What is done when a runner has ended: into the record, away with the container, and the lease settled.
+
+use std::time::Duration;
+
+use shared::{
+    backoff::Backoff,
+    queue::{Lease, Progress, Settlement, What},
+    telemetry::chain,
+};
+use tokio::time::{sleep, timeout};
+use tracing::warn;
+
+use super::{
+    job::{Runner, record, settle},
+    register::clean_up,
+    watch::Ended,
+};
+use crate::{
+    context::Context,
+    provider::{Provider, RunnerHandle},
+    runner::{Outcome, settlement},
+};
+
+/// How often the removal of a container is tried before it is left to the janitor.
+const REMOVE_TRIES: u32 = 5;
+
+/// How long a removal waits for an engine that is away, each time.
+const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Ends a job whose runner has ended. The slot is free only once the container is gone, so that a limit holds for
+/// containers, too.
+pub(super) async fn finish<P: Provider>(context: &Context<P>, mut lease: Lease, runner: Runner, ended: Ended) {
+    let settlement = settlement(&ended.outcome, lease.attempts, Backoff::JOB);
+    lease.happened(What::Exited, ended.exit.to_string());
+    let exited = match &settlement {
+        Settlement::Done { detail } => Some(detail.as_str()),
+        _ => None,
+    };
+    if let Err(failure) = record(context, &mut lease, Progress { exited, ..Progress::default() }).await {
+        warn!(error = %chain(&failure), "The job's end is not on its record yet");
+    }
+    if remove(context, &runner.handle).await {
+        lease.happened(What::Removed, "");
+    }
+    settle(context, lease, settlement).await;
+    if !deregisters_itself(&ended.outcome) {
+        clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
+    }
+}
+
+/// Whether GitHub has removed the registration of such a runner: an ephemeral one that completed its job is gone.
+fn deregisters_itself(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Done { result: Some(_), .. } | Outcome::RegistrationDeleted { .. })
+}
+
+/// Removes a container and its runner's registration.
+pub(super) async fn discard<P: Provider>(context: &Context<P>, runner: &Runner) {
+    remove(context, &runner.handle).await;
+    clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
+}
+
+/// Removes a container; `false` when it is left to the janitor.
+pub(super) async fn remove<P: Provider>(context: &Context<P>, handle: &RunnerHandle) -> bool {
+    for failures in 0..REMOVE_TRIES {
+        match context.report(context.provider.remove(handle).await) {
+            Ok(()) => return true,
+            Err(error) => {
+                warn!(runner.name = %handle.name, error = %chain(&error), "Cannot remove the container yet");
+                sleep(Backoff::RECONNECT.jittered(failures)).await;
+                // An engine that stays away is no reason to hold on to the job.
+                drop(timeout(ENGINE_PATIENCE, context.engine.up()).await);
+            }
+        }
+    }
+    false
+}

@@ -1,0 +1,225 @@
+//! One job, from its lease to its settlement.
+
+use std::sync::Arc;
+
+use shared::{
+    model::{Pool, RunnerId, RunnerName, Scope},
+    queue::{Lease, Progress, QueueError, Settlement, What},
+    telemetry::chain,
+};
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tracing::{info, warn};
+
+use super::{Failure, finish, register, register::clean_up, watch};
+use crate::{
+    context::Context,
+    keeper::Hold,
+    provider::{Found, Provider, RunnerHandle, RunnerState},
+    runner::RunnerSpec,
+};
+
+/// A runner whose container is there.
+#[derive(Debug)]
+pub(super) struct Runner {
+    pub(super) handle: RunnerHandle,
+    pub(super) scope: Scope,
+    /// GitHub's id of it, if it is known.
+    pub(super) id: Option<RunnerId>,
+}
+
+impl From<Found> for Runner {
+    fn from(found: Found) -> Self {
+        Self { handle: found.runner, scope: found.scope, id: found.runner_id }
+    }
+}
+
+/// Gives a leased job its runner and stays with it until it is gone, the lease is lost, or the worker stops.
+/// `starting` is the right to prepare a runner, given back once it is started.
+pub async fn fulfil<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, starting: OwnedSemaphorePermit) {
+    let reserved = Instant::now();
+    let hold = context.keeper.hold(&lease);
+    let name = RunnerName::new(&context.prefix, lease.job_id(), lease.epoch);
+    match prepare(&context, &mut lease, &hold, &name).await {
+        Ok(runner) => {
+            context.metrics.started(reserved.elapsed());
+            drop(starting);
+            watch_to_its_end(&context, lease, &hold, runner).await;
+        }
+        Err(failure) => {
+            drop(starting);
+            give_up(&context, lease, &name, &failure).await;
+        }
+    }
+}
+
+/// Stays with a runner that another worker, or this one before a restart, has started.
+pub async fn adopt<P: Provider>(context: Arc<Context<P>>, lease: Lease, found: Found) {
+    let hold = context.keeper.hold(&lease);
+    info!(runner.name = %found.runner.name, "Adopted the runner");
+    if found.state == RunnerState::Created {
+        let reason = "its worker ended before the runner was started".to_owned();
+        let runner = Runner::from(found);
+        finish::discard(&context, &runner).await;
+        settle(&context, lease, Settlement::Release { delay: std::time::Duration::ZERO, reason }).await;
+        return;
+    }
+    watch_to_its_end(&context, lease, &hold, found.into()).await;
+}
+
+/// Makes and starts the runner, or finds the one that an earlier attempt has started.
+async fn prepare<P: Provider>(
+    context: &Context<P>,
+    lease: &mut Lease,
+    hold: &Hold,
+    name: &RunnerName,
+) -> Result<Runner, Failure> {
+    let most = context.autoscale_timeout;
+    if lease.waited > most {
+        return Err(Failure::TooOld { waited: lease.waited, most });
+    }
+    let pool = context.pools.get(lease.pool()).ok_or_else(|| Failure::NoPool(lease.pool().clone()))?;
+    // Only a job that was leased before can have a container.
+    if lease.epoch > 1
+        && let Some(runner) = found_running(context, lease).await?
+    {
+        record(context, lease, Progress { started: true, ..Progress::default() }).await?;
+        return Ok(runner);
+    }
+    let scope = lease.job.scope.clone();
+    let registered = register(&context.github, &scope, pool, name).await?;
+    let id = registered.id;
+    let what = id.map_or_else(|| format!("{name}, with a registration token"), |id| format!("{name}, runner {id}"));
+    lease.happened(What::Registered, what);
+    record(context, lease, Progress { runner: Some(name), ..Progress::default() }).await?;
+
+    let spec = spec(context, lease, pool, name, registered);
+    let made = start(context, lease, hold, &spec).await;
+    match made {
+        Ok(handle) => Ok(Runner { handle, scope, id }),
+        Err(failure) => {
+            clean_up(&context.github, &scope, id, name).await;
+            Err(failure)
+        }
+    }
+}
+
+/// Makes the container and starts it; removes it again if it does not start.
+async fn start<P: Provider>(
+    context: &Context<P>,
+    lease: &mut Lease,
+    hold: &Hold,
+    spec: &RunnerSpec,
+) -> Result<RunnerHandle, Failure> {
+    if !hold.is_fresh() {
+        return Err(Failure::Stale);
+    }
+    let handle = context.report(context.provider.create(spec).await)?;
+    lease.happened(What::Created, format!("container {}", short(&handle.id)));
+    let started = if hold.is_fresh() {
+        context.report(context.provider.start(&handle).await).map_err(Failure::from)
+    } else {
+        Err(Failure::Stale)
+    };
+    if let Err(failure) = started {
+        finish::remove(context, &handle).await;
+        return Err(failure);
+    }
+    lease.happened(What::Started, format!("by worker {}", context.worker));
+    // The container is up, so from here on it is watched: were the lease lost just now, the keeper hears of it.
+    if let Err(failure) = record(context, lease, Progress { started: true, ..Progress::default() }).await {
+        warn!(error = %chain(&failure), "The runner is up already");
+    }
+    Ok(handle)
+}
+
+/// The container that an earlier attempt has started on this engine, if there is one; those that never ran are removed.
+async fn found_running<P: Provider>(context: &Context<P>, lease: &mut Lease) -> Result<Option<Runner>, Failure> {
+    let mut running = None;
+    for found in context.report(context.provider.find(lease.job_id()).await)? {
+        if found.state == RunnerState::Created || running.is_some() {
+            finish::discard(context, &found.into()).await;
+        } else {
+            lease.happened(What::Adopted, format!("found the runner {} on this host", found.runner.name));
+            running = Some(Runner::from(found));
+        }
+    }
+    Ok(running)
+}
+
+fn spec<P>(
+    context: &Context<P>,
+    lease: &Lease,
+    pool: &Pool,
+    name: &RunnerName,
+    registered: super::Registered,
+) -> RunnerSpec {
+    RunnerSpec {
+        name: name.clone(),
+        job: Some(lease.job_id()),
+        pool: pool.name.clone(),
+        worker: context.worker.clone(),
+        scope: lease.job.scope.clone(),
+        runner_id: registered.id,
+        image: pool.image.clone(),
+        env: pool.env.clone(),
+        docker: pool.docker.clone(),
+        credentials: registered.credentials,
+        labels: pool.labels.clone(),
+        runner_group: pool.runner_group.clone(),
+    }
+}
+
+/// Writes to the record what has happened. A store that is away does not hold up the job: it is written with the
+/// next call.
+pub(super) async fn record<P>(context: &Context<P>, lease: &mut Lease, progress: Progress<'_>) -> Result<(), Failure> {
+    match context.queue.progress(lease, progress).await {
+        Err(QueueError::LeaseLost { .. }) => Err(Failure::Stale),
+        Err(error) => {
+            warn!(error = %chain(&error), "Cannot write to the job's record yet");
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, hold: &Hold, runner: Runner) {
+    info!(runner.name = %runner.handle.name, "The runner is up");
+    match watch::watch(context, &mut lease, hold, &runner).await {
+        watch::Watched::Ended(ended) => finish::finish(context, lease, runner, ended).await,
+        watch::Watched::Left => info!(runner.name = %runner.handle.name, "Left the runner to the next worker"),
+        watch::Watched::Lost => warn!(runner.name = %runner.handle.name, "Left the runner to the job's new worker"),
+    }
+}
+
+/// Ends the lease of a job that got no runner.
+async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, name: &RunnerName, failure: &Failure) {
+    warn!(error = %chain(failure), attempts = lease.attempts, "The job got no runner");
+    if let Some(pause) = failure.pause() {
+        let pools: Vec<_> = context.pools.iter().map(|pool| pool.name.clone()).collect();
+        if let Err(error) = context.queue.pause(&pools, pause, &chain(failure)).await {
+            warn!(error = %chain(&error), "Cannot tell the other workers to wait");
+        }
+    }
+    let scope = lease.job.scope.clone();
+    let attempts = lease.attempts;
+    settle(context, lease, failure.settlement(attempts)).await;
+    if failure.leaves_registration() {
+        clean_up(&context.github, &scope, None, name).await;
+    }
+}
+
+/// Ends the lease and says how.
+pub(super) async fn settle<P>(context: &Context<P>, lease: Lease, settlement: Settlement) {
+    match context.queue.settle(lease, settlement).await {
+        Ok(state) => {
+            context.metrics.settled(state);
+            info!(job.state = %state, "The job's lease ended");
+        }
+        Err(error) => warn!(error = %chain(&error), "The job is not settled by this worker"),
+    }
+}
+
+/// The part of a container's id that people use.
+fn short(id: &str) -> &str {
+    id.get(..12).unwrap_or(id)
+}

@@ -1,0 +1,13 @@
+//! How a leased job gets its runner, and what happens until the runner is gone.
+
+mod failure;
+mod finish;
+mod job;
+mod register;
+mod retire;
+mod watch;
+
+pub use failure::Failure;
+pub use job::{adopt, fulfil};
+pub use register::{Registered, deregister, register};
+pub use retire::retire;

@@ -1,0 +1,235 @@
+//! Stays with a runner, from its start or its adoption to its end.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use shared::{
+    queue::{Lease, Progress, What},
+    telemetry::chain,
+};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{info, warn};
+
+use super::{
+    job::{Runner, record},
+    register::deregister,
+};
+use crate::{
+    context::Context,
+    keeper::Hold,
+    provider::{Exit, Provider, ProviderError},
+    runner::{Milestone, Observed, Outcome},
+};
+
+/// A runner that found no job for so long is retired, if its pool has no more demand.
+const IDLE_MAX: Duration = Duration::from_mins(5);
+
+/// How soon a retirement that did not come about is tried again.
+const RETIRE_AGAIN: Duration = Duration::from_mins(1);
+
+/// How long a runner whose registration is gone may take to say that it got a job just before.
+pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
+
+/// How long a runner may take to end once it is asked to: it cancels its job in an orderly way.
+pub(super) const STOP_GRACE: Duration = Duration::from_secs(90);
+
+/// How long the end of a container may lag behind the end of its output.
+const END_LAG: Duration = Duration::from_secs(2);
+
+/// What became of watching a runner.
+#[derive(Debug)]
+pub(super) enum Watched {
+    /// The runner's container has ended.
+    Ended(Ended),
+    /// The worker stops; the runner goes on.
+    Left,
+    /// Another worker may hold the job.
+    Lost,
+}
+
+/// A runner that has ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) outcome: Outcome,
+    pub(super) exit: Exit,
+}
+
+/// What is to be done with a runner when its time comes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Next {
+    /// Retire it, if it has no job: it idles, or its job was cancelled.
+    Retire,
+    /// Its registration is gone: stop it, unless it has said by now that it got a job.
+    StopIdle,
+    /// Its job has taken longer than the pool allows.
+    StopJob,
+}
+
+/// What is known of a runner while it is watched.
+struct Watch {
+    observed: Observed,
+    next: Option<(Instant, Next)>,
+    /// Its job was cancelled, so it is retired whatever its pool's demand.
+    cancelled: bool,
+    /// It was stopped because there was no job for it.
+    retired: bool,
+}
+
+/// Watches a runner until it ends, the lease is lost, or the worker stops. Never stops a runner that works on a job, but
+/// for the pool's timeout.
+pub(super) async fn watch<P: Provider>(
+    context: &Context<P>,
+    lease: &mut Lease,
+    hold: &Hold,
+    runner: &Runner,
+) -> Watched {
+    let mut watch = Watch { observed: Observed::default(), next: None, cancelled: false, retired: false };
+    loop {
+        // The output comes from its beginning, each time: what was seen before is not counted twice.
+        let mut lines = context.provider.follow(&runner.handle);
+        loop {
+            tokio::select! {
+                line = lines.next() => match line {
+                    Some(Ok(line)) => watch.line(context, lease, &line).await,
+                    Some(Err(error)) => {
+                        context.engine.report(&error);
+                        break;
+                    }
+                    None => break,
+                },
+                () = hold.lost.cancelled() => return Watched::Lost,
+                () = context.leave.cancelled() => return watch.leave(context, lease).await,
+                () = hold.cancelled.cancelled(), if !watch.cancelled => {
+                    watch.cancelled = true;
+                    watch.next = Some((Instant::now(), Next::Retire));
+                }
+                () = due(watch.next) => watch.act(context, lease, runner).await,
+            }
+        }
+        tokio::select! {
+            ended = end(context, runner) => if let Some(exit) = ended {
+                let outcome = watch.observed.outcome(&exit, watch.retired);
+                return Watched::Ended(Ended { outcome, exit });
+            },
+            () = hold.lost.cancelled() => return Watched::Lost,
+            () = context.leave.cancelled() => return watch.leave(context, lease).await,
+        }
+    }
+}
+
+/// How the container ended, once its output has; `None` when it runs on, or the engine was away, and it is to be followed anew.
+async fn end<P: Provider>(context: &Context<P>, runner: &Runner) -> Option<Exit> {
+    match timeout(END_LAG, context.provider.wait(&runner.handle)).await {
+        Ok(Ok(exit)) => Some(exit),
+        Ok(Err(ProviderError::Gone)) => Some(Exit::removed()),
+        Ok(Err(error)) => {
+            context.engine.report(&error);
+            warn!(runner.name = %runner.handle.name, error = %chain(&error), "Cannot see the runner");
+            sleep(END_LAG).await;
+            context.engine.up().await;
+            None
+        }
+        Err(_elapsed) => None,
+    }
+}
+
+/// Waits until the next thing is to be done, for ever if there is none.
+async fn due(next: Option<(Instant, Next)>) {
+    match next {
+        Some((at, _)) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Watch {
+    /// Takes in a line; what is new by it goes onto the record.
+    async fn line<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, line: &str) {
+        let Some(milestone) = self.observed.observe(line) else { return };
+        match milestone {
+            Milestone::Listening => {
+                let version = self.observed.version().map(|version| format!("runner version {version}"));
+                lease.happened(What::Listening, version.unwrap_or_default());
+                if self.next.is_none() {
+                    self.next = Some((Instant::now() + IDLE_MAX, Next::Retire));
+                }
+            }
+            Milestone::Running(job) => {
+                info!(job.name = job, "The runner took a job");
+                lease.happened(What::Running, job);
+                let timeout = context.pools.get(lease.pool()).and_then(|pool| pool.timeout);
+                self.next = timeout.map(|timeout| (Instant::now() + timeout, Next::StopJob));
+            }
+            Milestone::Completed(_) => return, // comes onto the record with the runner's end
+        }
+        self.tell(context, lease).await;
+    }
+
+    /// Writes to the record what has happened. A lost lease shows at the keeper's next beat.
+    async fn tell<P: Provider>(&self, context: &Context<P>, lease: &mut Lease) {
+        if let Err(failure) = record(context, lease, Progress { started: true, ..Progress::default() }).await {
+            warn!(error = %chain(&failure), "The runner is watched on");
+        }
+    }
+
+    async fn leave<P: Provider>(&self, context: &Context<P>, lease: &mut Lease) -> Watched {
+        self.tell(context, lease).await;
+        Watched::Left
+    }
+
+    /// Does what is due.
+    async fn act<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, runner: &Runner) {
+        let Some((_, next)) = self.next.take() else { return };
+        if next != Next::StopJob && self.observed.job().is_some() {
+            return; // it works on a job, and what the API says does not matter
+        }
+        match next {
+            Next::Retire => self.retire(context, lease, runner).await,
+            Next::StopIdle => {
+                self.retired = true;
+                self.stop(context, runner).await;
+            }
+            Next::StopJob => {
+                lease.happened(What::Noted, "it took longer than the pool's timeout_seconds and is stopped");
+                self.stop(context, runner).await;
+            }
+        }
+    }
+
+    /// Takes the registration first, so that GitHub gives the runner no job from now on.
+    async fn retire<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, runner: &Runner) {
+        let again = Some((Instant::now() + RETIRE_AGAIN, Next::Retire));
+        if !self.cancelled && has_demand(context, lease).await {
+            self.next = again;
+            return;
+        }
+        match deregister(&context.github, &runner.scope, runner.id, &runner.handle.name).await {
+            Ok(true) => {
+                lease.happened(What::Noted, "the runner is retired: its registration is deleted");
+                self.next = Some((Instant::now() + LAST_WORD, Next::StopIdle));
+            }
+            Ok(false) => self.next = again, // GitHub has just given it a job
+            Err(error) => {
+                warn!(runner.name = %runner.handle.name, error = %chain(&error), "Cannot retire the runner yet");
+                self.next = again;
+            }
+        }
+    }
+
+    async fn stop<P: Provider>(&mut self, context: &Context<P>, runner: &Runner) {
+        match context.report(context.provider.stop(&runner.handle, STOP_GRACE).await) {
+            Ok(()) | Err(ProviderError::Gone) => {}
+            Err(error) => {
+                warn!(runner.name = %runner.handle.name, error = %chain(&error), "Cannot stop the runner yet");
+                self.next = Some((Instant::now() + RETIRE_AGAIN, Next::StopIdle));
+            }
+        }
+    }
+}
+
+/// Whether jobs wait that the runner may yet get. When that cannot be found out, they do.
+async fn has_demand<P: Provider>(context: &Context<P>, lease: &Lease) -> bool {
+    match context.queue.status().await {
+        Ok(status) => status.pools.iter().any(|pool| &pool.name == lease.pool() && pool.pending + pool.delayed > 0),
+        Err(_) => true,
+    }
+}

@@ -1,0 +1,162 @@
+//! Keeps the leases of this worker's jobs alive, and tells their tasks when one was lost or cancelled.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use shared::{
+    model::{JobId, PoolName, WorkerName},
+    queue::{Announcement, Lease, Queue, QueueError},
+    telemetry::chain,
+};
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// How soon a beat that failed is tried again.
+const BEAT_RETRY: Duration = Duration::from_secs(1);
+
+/// The leases that this worker holds.
+#[derive(Debug)]
+pub struct Keeper {
+    queue: Queue,
+    worker: WorkerName,
+    pools: Vec<PoolName>,
+    capacity: u32,
+    held: Mutex<HashMap<JobId, Held>>,
+}
+
+#[derive(Debug)]
+struct Held {
+    pool: PoolName,
+    epoch: u64,
+    /// Before the last beat that extended it was sent.
+    renewed: Instant,
+    lost: CancellationToken,
+    cancelled: CancellationToken,
+}
+
+/// A lease in the keeper's care, until it is dropped.
+#[derive(Debug)]
+pub struct Hold {
+    keeper: Arc<Keeper>,
+    job: JobId,
+    epoch: u64,
+    /// Cancelled when another worker may hold the job: stop working on it, and leave its container alone.
+    pub lost: CancellationToken,
+    /// Cancelled when the job was cancelled.
+    pub cancelled: CancellationToken,
+}
+
+impl Keeper {
+    /// A keeper for the leases of `worker`, which serves `pools`.
+    #[must_use]
+    pub fn new(queue: Queue, worker: WorkerName, pools: Vec<PoolName>, capacity: u32) -> Arc<Self> {
+        Arc::new(Self { queue, worker, pools, capacity, held: Mutex::default() })
+    }
+
+    /// Takes a lease that was just given into its care.
+    #[must_use]
+    pub fn hold(self: &Arc<Self>, lease: &Lease) -> Hold {
+        let entry = Held {
+            pool: lease.pool().clone(),
+            epoch: lease.epoch,
+            renewed: Instant::now(),
+            lost: CancellationToken::new(),
+            cancelled: CancellationToken::new(),
+        };
+        let hold = Hold {
+            keeper: Arc::clone(self),
+            job: lease.job_id(),
+            epoch: lease.epoch,
+            lost: entry.lost.clone(),
+            cancelled: entry.cancelled.clone(),
+        };
+        self.held().insert(lease.job_id(), entry);
+        hold
+    }
+
+    /// Whether a task of this worker works on `job`.
+    #[must_use]
+    pub fn holds(&self, job: JobId) -> bool {
+        self.held().contains_key(&job)
+    }
+
+    /// How many leases it keeps.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.held().len()
+    }
+
+    /// Beats until `stop`, every third of a lease.
+    pub async fn run(&self, stop: CancellationToken) {
+        let interval = self.queue.config().lease_seconds / 3;
+        loop {
+            let pause = match self.beat().await {
+                Ok(()) => interval,
+                Err(error) => {
+                    warn!(error = %chain(&error), "Cannot extend the leases yet; trying on");
+                    BEAT_RETRY.min(interval)
+                }
+            };
+            if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    async fn beat(&self) -> Result<(), QueueError> {
+        for pool in &self.pools {
+            let sent = Instant::now();
+            let leases: Vec<(JobId, u64)> = {
+                let held = self.held();
+                let of_pool = held.iter().filter(|(_, held)| &held.pool == pool);
+                of_pool.map(|(job, held)| (*job, held.epoch)).collect()
+            };
+            let beat = self.queue.beat(pool, &leases).await?;
+            let mut held = self.held();
+            for (job, epoch) in &leases {
+                let Some(held) = held.get_mut(job).filter(|held| held.epoch == *epoch) else { continue };
+                if beat.lost.contains(job) {
+                    warn!(job.id = %job, "The lease was lost");
+                    held.lost.cancel();
+                } else {
+                    held.renewed = sent;
+                }
+                if beat.cancelled.contains(job) && !held.cancelled.is_cancelled() {
+                    info!(job.id = %job, "The job was cancelled");
+                    held.cancelled.cancel();
+                }
+            }
+        }
+        let runners = u64::try_from(self.count()).unwrap_or(u64::MAX);
+        let said = Announcement { capacity: self.capacity.into(), runners, pools: self.pools.clone() };
+        self.queue.announce(&self.worker, said).await
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hold {
+    /// Whether the lease cannot have ended yet, by this process's own clock, with a sixth of it to spare: to be asked before each step
+    /// that cannot be taken back.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        let lease = self.keeper.queue.config().lease_seconds;
+        let held = self.keeper.held();
+        held.get(&self.job).is_some_and(|held| held.epoch == self.epoch && held.renewed.elapsed() < lease * 5 / 6)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut held = self.keeper.held();
+        if held.get(&self.job).is_some_and(|held| held.epoch == self.epoch) {
+            held.remove(&self.job);
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Turns queued workflow jobs into ephemeral runners.
+//!
+//! [`dispatch`] takes jobs from the queue; [`fulfil`] gives each its runner, through GitHub and a [`provider`], and
+//! stays with it to its end; [`keeper`] keeps the leases alive; [`janitor`] takes up what others left behind.
+
+pub mod cli;
+pub mod config;
+pub mod context;
+pub mod dispatch;
+pub mod engine;
+pub mod fulfil;
+pub mod janitor;
+pub mod keeper;
+pub mod metrics;
+pub mod provider;
+pub mod runner;
+pub mod startup;

@@ -1,0 +1,70 @@
+//! What the worker counts.
+
+use std::time::Duration;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+};
+use shared::{model::JobState, telemetry::Registry};
+
+/// Upper bounds of the time from reservation to started container, in seconds.
+const START_SECONDS: [f64; 10] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0];
+
+/// What the worker counts. Clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    settled: Family<Settled, Counter>,
+    start_seconds: Histogram,
+    runners: Gauge,
+    engine_up: Gauge,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Settled {
+    state: &'static str,
+}
+
+/// The states that a settled job can be in.
+const SETTLED: [JobState; 5] =
+    [JobState::Done, JobState::Delayed, JobState::Pending, JobState::Dead, JobState::Cancelled];
+
+impl Metrics {
+    /// Registers the metrics, all at nothing.
+    #[must_use]
+    pub fn new(registry: &Registry) -> Self {
+        let metrics = Self {
+            settled: Family::default(),
+            start_seconds: Histogram::new(START_SECONDS),
+            runners: Gauge::default(),
+            engine_up: Gauge::default(),
+        };
+        for state in SETTLED {
+            drop(metrics.settled.get_or_create(&Settled { state: state.as_str() }));
+        }
+        registry.register(|registry| {
+            let Self { settled, start_seconds, runners, engine_up } = metrics.clone();
+            registry.register("jobs_settled", "Leases that ended, by the job's state afterwards", settled);
+            registry.register("start_seconds", "From a job's reservation to its started container", start_seconds);
+            registry.register("runners", "Runners that this worker looks after", runners);
+            registry.register("engine_up", "Whether the container engine answers", engine_up);
+        });
+        metrics
+    }
+
+    /// A lease ended, and its job is in `state`.
+    pub fn settled(&self, state: JobState) {
+        self.settled.get_or_create(&Settled { state: state.as_str() }).inc();
+    }
+
+    /// A container was started so long after its job was reserved.
+    pub fn started(&self, after: Duration) {
+        self.start_seconds.observe(after.as_secs_f64());
+    }
+
+    /// What is to be seen now.
+    pub fn observe(&self, runners: usize, engine_up: bool) {
+        self.runners.set(i64::try_from(runners).unwrap_or(i64::MAX));
+        self.engine_up.set(i64::from(engine_up));
+    }
+}

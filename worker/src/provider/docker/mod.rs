@@ -1,0 +1,18 @@
+//! Runners in Docker, over the engine's API: 1.41 (Docker 20.10) and up.
+
+mod build;
+mod build_context;
+mod config;
+mod connect;
+mod container;
+mod engine_error;
+mod files;
+mod ignore;
+mod image;
+mod logs;
+mod owner;
+mod provider;
+mod state;
+
+pub use config::{BuildPath, DockerConfig, EngineHost, RunnerDockerfile};
+pub use provider::DockerProvider;

@@ -1,0 +1,113 @@
+//! What a container does, and how it ended.
+
+use std::time::Duration;
+
+use bollard::{
+    errors::Error,
+    models::{ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum},
+    query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, WaitContainerOptionsBuilder},
+};
+use futures_util::StreamExt as _;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    connect::{ANSWER_TIMEOUT, CHANGE_TIMEOUT, Engine, bounded},
+    engine_error::classify,
+};
+use crate::provider::{Exit, Found, ProviderError, RunnerHandle, RunnerState};
+
+/// How long the end of a container is waited for before its state is looked at. A connection may die in silence.
+const LOOK_EVERY: Duration = Duration::from_mins(5);
+/// The pause before a wait that ended without the container's end is begun again.
+const WAIT_PAUSE: Duration = Duration::from_secs(1);
+/// When a container started or ended that never did.
+const NEVER_YEAR: i32 = 1;
+
+/// Waits for the end of a container that was started.
+pub(super) async fn wait(engine: &Engine, container: &str) -> Result<Exit, ProviderError> {
+    const DOING: &str = "wait for a container's end";
+    let client = engine.client().await?;
+    loop {
+        let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+        let mut end = client.wait_container(container, Some(options));
+        match timeout(LOOK_EVERY, end.next()).await {
+            // The client takes every exit code but 0 for an error.
+            Ok(Some(Ok(_) | Err(Error::DockerContainerWaitError { .. })) | None) | Err(_) => {}
+            Ok(Some(Err(error))) => return Err(classify(DOING, error)),
+        }
+        let inspected = client.inspect_container(container, None::<InspectContainerOptions>);
+        let state = bounded(DOING, ANSWER_TIMEOUT, inspected).await?.state.unwrap_or_default();
+        match state.status {
+            Some(ContainerStateStatusEnum::EXITED | ContainerStateStatusEnum::DEAD) => return Ok(exit(state)),
+            Some(ContainerStateStatusEnum::CREATED) => {
+                return Err(ProviderError::refused(DOING, "it was never started"));
+            }
+            _ => sleep(WAIT_PAUSE).await,
+        }
+    }
+}
+
+/// The containers with that label, `name` or `name=value`.
+pub(super) async fn list(engine: &Engine, label: &str) -> Result<Vec<Found>, ProviderError> {
+    let client = engine.client().await?;
+    let filters = [("label".to_owned(), vec![label.to_owned()])].into();
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = bounded("list containers", CHANGE_TIMEOUT, client.list_containers(Some(options))).await?;
+    Ok(found.into_iter().filter_map(read).collect())
+}
+
+/// Reads a container of the list; `None` if it is none of ours.
+fn read(container: ContainerSummary) -> Option<Found> {
+    let name = container.names?.first()?.trim_start_matches('/').parse().ok()?;
+    let state = match container.state? {
+        ContainerSummaryStateEnum::CREATED => RunnerState::Created,
+        ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::REMOVING => {
+            RunnerState::Exited
+        }
+        ContainerSummaryStateEnum::RUNNING
+        | ContainerSummaryStateEnum::PAUSED
+        | ContainerSummaryStateEnum::RESTARTING
+        | ContainerSummaryStateEnum::STOPPING
+        | ContainerSummaryStateEnum::EMPTY => RunnerState::Running,
+    };
+    Found::read(RunnerHandle { id: container.id?, name }, state, &container.labels?)
+}
+
+fn exit(state: ContainerState) -> Exit {
+    let time = |text: Option<String>| {
+        let time = OffsetDateTime::parse(&text?, &Rfc3339).ok()?;
+        (time.year() > NEVER_YEAR).then_some(time)
+    };
+    Exit {
+        code: state.exit_code.unwrap_or_default(),
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        error: state.error.filter(|error| !error.is_empty()),
+        started_at: time(state.started_at),
+        finished_at: time(state.finished_at),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_that_never_started_has_no_times() {
+        let never = Some("0001-01-01T00:00:00Z".to_owned());
+        let state = ContainerState {
+            exit_code: Some(127),
+            error: Some("no such file".to_owned()),
+            started_at: never.clone(),
+            finished_at: never,
+            ..ContainerState::default()
+        };
+        let error = Some("no such file".to_owned());
+        assert_eq!(exit(state), Exit { code: 127, error, ..Exit::default() });
+
+        let ran = Some("2026-01-31T10:00:00.123456789Z".to_owned());
+        let state = ContainerState { started_at: ran, error: Some(String::new()), ..ContainerState::default() };
+        let exit = exit(state);
+        assert_eq!((exit.started_at.unwrap().year(), exit.error), (2026, None));
+    }
+}

@@ -1,0 +1,15 @@
+//! A runner: what is needed to make one, what it prints, and what came of it. All of it is pure.
+
+mod jit;
+mod log;
+mod observed;
+mod outcome;
+mod settlement;
+mod spec;
+
+pub use jit::{JitError, JitFiles};
+pub use log::{JobResult, RunnerLine};
+pub use observed::{Milestone, Observed};
+pub use outcome::Outcome;
+pub use settlement::{settlement, settlement_of};
+pub use spec::{Command, Credentials, RUNNER_HOME, RunnerSpec, label, web_url};

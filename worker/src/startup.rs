@@ -1,0 +1,164 @@
+//! Puts the worker together, runs it and takes it apart.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{App, HttpServer, dev::ServerHandle};
+use anyhow::Context as _;
+use shared::{
+    admin::{Admin, ReadinessCheck},
+    backoff::Backoff,
+    github::Github,
+    queue::Queue,
+    shutdown,
+    telemetry::{self, BuildInfo, Registry, chain},
+};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    config::Settings,
+    context::Context,
+    dispatch::Dispatch,
+    engine::EngineHealth,
+    keeper::Keeper,
+    metrics::Metrics,
+    provider::{Provider, docker::DockerProvider},
+};
+
+/// How long a readiness check waits for the queue.
+const READY_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long the last word to the queue may take when the worker stops.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs the worker until SIGTERM or SIGINT.
+///
+/// # Errors
+///
+/// When it cannot start, or a part of it that has to run for as long as it does has ended.
+pub async fn run(settings: Settings) -> anyhow::Result<()> {
+    telemetry::init(settings.telemetry);
+    let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);
+    let registry = Registry::new(BuildInfo { component: "worker", version: env!("CARGO_PKG_VERSION") });
+    let context = Arc::new(context(&settings, docker, &registry)?);
+
+    let shutdown = CancellationToken::new();
+    // Ends after all jobs' tasks have: until then leases are to be kept.
+    let stop = CancellationToken::new();
+    let (admin, handle) = admin(&settings, &context, registry)?;
+    let mut parts = JoinSet::new();
+    parts.spawn(async move { admin.await.context("the private listener failed") });
+    let signals = shutdown.clone();
+    parts.spawn(async move { shutdown::on_signal(signals).await.context("cannot listen for signals") });
+    let (keeper, until) = (Arc::clone(&context.keeper), stop.clone());
+    parts.spawn(async move {
+        keeper.run(until).await;
+        Ok(())
+    });
+    let (watched, until) = (Arc::clone(&context), stop.clone());
+    parts.spawn(async move {
+        watched.engine.run(&watched.provider, until).await;
+        Ok(())
+    });
+
+    info!(worker.name = %settings.name, pools = ?settings.served, capacity = settings.capacity, "The worker is up");
+    let work = work(&settings, &context, shutdown.clone());
+    tokio::pin!(work);
+    let ended = loop {
+        tokio::select! {
+            () = &mut work => break Ok(()),
+            Some(part) = parts.join_next() => if !shutdown.is_cancelled() {
+                let failure = part.context("a part of the worker panicked").and_then(|result| result);
+                shutdown.cancel();
+                (&mut work).await;
+                break Err(failure.err().unwrap_or_else(|| anyhow::anyhow!("a part of the worker ended")));
+            },
+        }
+    };
+    stop.cancel();
+    farewell(&settings.queue, &settings).await;
+    handle.stop(false).await;
+    while parts.join_next().await.is_some() {}
+    info!("The worker has stopped");
+    ended
+}
+
+fn context(
+    settings: &Settings,
+    provider: DockerProvider,
+    registry: &Registry,
+) -> anyhow::Result<Context<DockerProvider>> {
+    let (queue, worker, pools) = (settings.queue.clone(), settings.name.clone(), settings.served.clone());
+    Ok(Context {
+        queue: queue.clone(),
+        github: Github::new(&settings.github)?,
+        provider,
+        pools: settings.pools.clone(),
+        worker: worker.clone(),
+        prefix: settings.prefix().clone(),
+        autoscale_timeout: settings.runner.autoscale_timeout,
+        keeper: Keeper::new(queue, worker, pools, settings.capacity),
+        engine: EngineHealth::default(),
+        metrics: Metrics::new(registry),
+        leave: CancellationToken::new(),
+    })
+}
+
+/// Tells the queue the pools' limits, and then takes jobs.
+async fn work<P: Provider>(settings: &Settings, context: &Arc<Context<P>>, shutdown: CancellationToken) {
+    let mut failures = 0;
+    while let Err(error) = settings.queue.set_limits(&settings.pools).await {
+        warn!(error = %chain(&error), "Cannot reach the queue yet");
+        let pause = Backoff::RECONNECT.jittered(failures).max(Backoff::RECONNECT.base);
+        if shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
+            return;
+        }
+        failures += 1;
+    }
+    let dispatch = Dispatch::new(Arc::clone(context), settings.served.clone(), settings.capacity, settings.starts);
+    dispatch.run(shutdown, settings.worker.drain_seconds).await;
+}
+
+/// The private listener. It is ready while queue and engine are there.
+fn admin<P: Provider>(
+    settings: &Settings,
+    context: &Arc<Context<P>>,
+    metrics: Registry,
+) -> anyhow::Result<(actix_web::dev::Server, ServerHandle)> {
+    let context = Arc::clone(context);
+    let ready: ReadinessCheck = Arc::new(move || {
+        let context = Arc::clone(&context);
+        Box::pin(async move {
+            if let Some(problem) = context.engine.problem() {
+                return Err(problem);
+            }
+            match timeout(READY_TIMEOUT, context.queue.ping()).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(error)) => Err(chain(&error)),
+                Err(_elapsed) => Err("the queue does not answer".to_owned()),
+            }
+        })
+    });
+    let admin = Admin { ready, metrics };
+    let bind = settings.worker.admin_bind;
+    let server = HttpServer::new(move || App::new().configure(|config| admin.routes(config)))
+        .workers(1)
+        .disable_signals()
+        .bind(bind)
+        .with_context(|| format!("cannot listen on WORKER_ADMIN_BIND ({bind})"))?
+        .run();
+    let handle = server.handle();
+    Ok((server, handle))
+}
+
+async fn farewell(queue: &Queue, settings: &Settings) {
+    match timeout(FAREWELL_TIMEOUT, queue.retire(&settings.name)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(error = %chain(&error), "Cannot take leave of the queue"),
+        Err(_elapsed) => warn!("Cannot take leave of the queue: it does not answer"),
+    }
+}

@@ -1,0 +1,55 @@
+//! Many jobs at once, and few places.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use devstack::github::{Conclusion, JobSpec};
+
+use crate::world::{Options, World};
+
+const JOBS: usize = 200;
+const LIMIT: usize = 3;
+/// Two cores start about six containers a second.
+const ALL_DONE: Duration = Duration::from_mins(8);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_jobs_at_once_are_all_done_and_never_more_than_three_containers_are_there() {
+    let world = World::start(Options { max_runners: 3, ..Options::default() }).await;
+    let ids: Vec<u64> =
+        (0..JOBS).map(|_| world.github.queue_job(JobSpec::of("octocat/hello".parse().unwrap()))).collect();
+
+    let over = AtomicBool::new(false);
+    let most = AtomicUsize::new(0);
+    let counting = async {
+        while !over.load(Ordering::Relaxed) {
+            most.fetch_max(world.containers().await.len(), Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let working = async {
+        let completed = || world.github.jobs().iter().all(|job| job.conclusion.is_some()).then_some(());
+        world.github.wait_for("all jobs are completed", ALL_DONE, completed).await.unwrap();
+        world
+            .until("every lease has ended", async || {
+                let pool = world.queue.status().await.unwrap().pools.remove(0);
+                pool.pending + pool.delayed + pool.starting + pool.running + pool.orphaned == 0
+            })
+            .await;
+        over.store(true, Ordering::Relaxed);
+    };
+    tokio::join!(counting, working);
+
+    let most = most.load(Ordering::Relaxed);
+    assert!((1..=LIMIT).contains(&most), "{most} containers");
+    assert!(world.github.jobs().iter().all(|job| job.conclusion == Some(Conclusion::Success)));
+    for id in ids {
+        let record = world.record(id).await.unwrap();
+        assert_eq!(record.state, shared::model::JobState::Done, "{record:?}");
+    }
+    assert_eq!(world.github.count("POST", "/repos/{owner}/{repo}/actions/runners/generate-jitconfig"), JOBS as u64);
+    assert_eq!(world.github.runners().len(), 0);
+    println!("{JOBS} jobs, at most {most} containers");
+    world.end().await;
+}

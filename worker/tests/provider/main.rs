@@ -1,0 +1,7 @@
+//! What a provider promises, shown with real containers. Needs a Docker engine (`DOCKER_HOST`) and `busybox-static`;
+//! without them the tests fail and say so.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod conformance;
+mod docker;
+mod world;
