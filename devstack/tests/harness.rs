@@ -6,7 +6,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bollard::{
@@ -131,7 +131,12 @@ async fn leaves_nothing(what: impl AsyncFn(&mut Engine)) {
     let socket = engine.host().strip_prefix("unix://").unwrap().to_owned();
     let folder = Path::new(&socket).parent().unwrap().to_owned();
     let (container, bridge) = sleeper(&engine).await;
-    assert!(processes_with("sleep-for-the-harness").contains(&container));
+    // The engine says that it is started a moment before it is the command that it was told to be.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !processes_with("sleep-for-the-harness").contains(&container) {
+        assert!(Instant::now() < deadline, "the container does not run");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert!(bridge.exists());
     what(&mut engine).await;
 

@@ -36,7 +36,7 @@ pub struct GithubCommand {
     #[arg(long, value_enum, requires = "webhook_url")]
     target_type: Option<HookTarget>,
 
-    /// A file with the webhook secret, in place of AUTOSCALER_SECRET_TOKEN
+    /// A file with the webhook secret, in place of `AUTOSCALER_SECRET_TOKEN`
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 

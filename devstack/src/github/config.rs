@@ -10,6 +10,9 @@ use super::{Permissions, webhook::ContentType};
 /// The requests in an hour that GitHub grants a token.
 const RATE_LIMIT: u32 = 5000;
 
+/// The id of the first job, unless it is said: about what GitHub's are by now.
+const FIRST_JOB: u64 = 41_000_000_001;
+
 /// How a stand-in is set up.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -27,6 +30,9 @@ pub struct Config {
     pub rate_limit: u32,
     /// Which of several runners gets a job.
     pub choice: Choice,
+    /// The id of the first job that it makes. Stand-ins whose runners share an engine need different ones, as GitHub's
+    /// ids are: containers are found by them.
+    pub first_job: u64,
 }
 
 impl Default for Config {
@@ -40,6 +46,7 @@ impl Default for Config {
             timings: Timings::default(),
             rate_limit: RATE_LIMIT,
             choice: Choice::default(),
+            first_job: FIRST_JOB,
         }
     }
 }
@@ -127,7 +134,7 @@ impl Default for Timings {
     fn default() -> Self {
         Self {
             token: Duration::from_hours(1),
-            pick_up: Duration::from_secs(60),
+            pick_up: Duration::from_mins(1),
             poll: Duration::from_secs(50),
             silence: Duration::from_secs(30),
         }

@@ -70,6 +70,7 @@ impl Fault {
 
 impl Effect {
     /// GitHub's error of this status in these words.
+    #[must_use]
     pub fn status(status: u16, message: &str) -> Self {
         Self::answer(status, message, [])
     }

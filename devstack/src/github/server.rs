@@ -31,7 +31,7 @@ pub(super) fn run(
     hub: Arc<Hub>,
     listener: TcpListener,
     events: UnboundedReceiver<Event>,
-    shutdown: CancellationToken,
+    shutdown: &CancellationToken,
     ready: &SyncSender<io::Result<()>>,
 ) {
     let runtime = runtime::Builder::new_current_thread().enable_all().build();
@@ -82,7 +82,7 @@ async fn tick(hub: Arc<Hub>, shutdown: CancellationToken) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
-        if hub.settle(|state, now| state.tick(now)) {
+        if hub.settle(super::state::State::tick) {
             hub.wake();
         }
     }

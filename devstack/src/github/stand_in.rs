@@ -43,6 +43,7 @@ pub struct TooLate {
     stands: String,
 }
 
+#[allow(clippy::must_use_candidate)] // of what changes something, the answer may not matter
 impl StandIn {
     /// Starts a stand-in. When this returns, it answers.
     ///
@@ -66,7 +67,7 @@ impl StandIn {
         let (ready, started) = sync_channel(1);
         let thread = thread::Builder::new().name("stand-in".to_owned()).spawn({
             let (hub, shutdown) = (hub.clone(), shutdown.clone());
-            move || server::run(hub, listener, events, shutdown, &ready)
+            move || server::run(hub, listener, events, &shutdown, &ready)
         })?;
         started.recv().map_err(io::Error::other)??;
         Ok(Self { hub, url, shutdown, thread: Some(thread) })

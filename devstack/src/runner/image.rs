@@ -23,18 +23,18 @@ const TRIPLE: &str =
     if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
 const STATIC: &str = "-C target-feature=+crt-static";
 /// How long the program, and then the image, may take to build.
-const COMPILE: Duration = Duration::from_secs(600);
-const BUILD: Duration = Duration::from_secs(120);
+const COMPILE: Duration = Duration::from_mins(10);
+const BUILD: Duration = Duration::from_mins(2);
 
 /// The uid and gid of the user `runner`, as in GitHub's image.
 const RUNNER: u64 = 1001;
 /// Where Debian's and Ubuntu's package `busybox-static` has its program.
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 /// The commands that a job's step may use.
-const COMMANDS: [&str; 40] = [
+const COMMANDS: [&str; 41] = [
     "ash", "awk", "base64", "cat", "chmod", "cp", "cut", "date", "dd", "df", "echo", "env", "expr", "false", "find",
     "free", "grep", "head", "hostname", "id", "kill", "ln", "ls", "mkdir", "mv", "nc", "printf", "ps", "pwd", "rm",
-    "sed", "seq", "sh", "sleep", "sort", "tail", "test", "touch", "true", "wget",
+    "sed", "seq", "sh", "sleep", "sort", "stat", "tail", "test", "touch", "true", "wget",
 ];
 
 /// Why there is no image.

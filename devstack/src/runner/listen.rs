@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// How long it is tried to report a job's result.
 const REPORT_FOR: Duration = Duration::from_secs(30);
 /// How long another session of the same runner is waited for. The real runner waits for 4 min.
-const CONFLICT_FOR: Duration = Duration::from_secs(60);
+const CONFLICT_FOR: Duration = Duration::from_mins(1);
 
 const DELETED: &str = "Failed to create a session. The runner registration has been deleted from the server, please \
                        re-configure. Runner registrations are automatically deleted for runners that have not \
@@ -109,8 +109,7 @@ impl Listener<'_> {
         say::timed("Listening for Jobs");
         loop {
             let job = self.next_job()?;
-            let stopped = self.serve(&job)?;
-            if stopped {
+            if self.serve(&job) {
                 return Err(End::Stopped);
             }
             if self.identity.ephemeral {
@@ -152,13 +151,13 @@ impl Listener<'_> {
     }
 
     /// Runs a job and reports how it ended. Returns whether the runner was told to stop meanwhile.
-    fn serve(&self, job: &Value) -> Result<bool, End> {
+    fn serve(&self, job: &Value) -> bool {
         let name = job["name"].as_str().unwrap_or_default();
         let path = format!("/jobs/{}", job["id"]);
         match self.request("POST", &format!("{path}/accept"), None) {
             Ok(Reply { status: 204, .. }) => {}
             // Somebody else has it, or it was cancelled: there may be another.
-            Ok(_) | Err(_) => return Ok(self.is_stopped()),
+            Ok(_) | Err(_) => return self.is_stopped(),
         }
         say::timed(&format!("Running job: {name}"));
         let work = self.home.join(&self.identity.work);
@@ -174,7 +173,7 @@ impl Listener<'_> {
         };
         self.report(&format!("{path}/finish"), &json!({ "conclusion": conclusion, "log": log }));
         say::timed(&format!("Job {name} completed with result: {result}"));
-        Ok(self.is_stopped())
+        self.is_stopped()
     }
 
     /// Waits for the end of a step; cancels it when the job is cancelled, or the runner told to stop.

@@ -37,6 +37,8 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 const IN_FLIGHT_MAX: usize = 50;
 /// The most bytes of an answer.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The most characters of a redirect's address that are repeated in an error.
+const LOCATION_CHARS_MAX: usize = 200;
 
 const USER_AGENT: &str = concat!("autoscaler/", env!("CARGO_PKG_VERSION"));
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/vnd.github+json");
@@ -102,6 +104,12 @@ impl Github {
         &self.0.site
     }
 
+    /// The page of a scope, which is what a runner is configured with (`config.sh --url`).
+    #[must_use]
+    pub fn page(&self, scope: &Scope) -> String {
+        self.0.site.page(scope)
+    }
+
     /// Makes a call and reads what it promises.
     pub(super) async fn fetch<T: DeserializeOwned>(&self, call: &Call) -> Result<T, GithubError> {
         let answer = self.send(call).await?;
@@ -136,7 +144,7 @@ impl Github {
                 Some(next) if redirects < redirect::REDIRECTS_MAX => url = next.into(),
                 _ => {
                     let to = if location.is_empty() { "nowhere" } else { location };
-                    let to = self.0.credential.token().redact(to);
+                    let to = self.0.credential.token().redact(to).chars().take(LOCATION_CHARS_MAX).collect();
                     return Err(GithubError::Redirected { call: call.to_string(), api: api.to_string(), to });
                 }
             }
@@ -189,12 +197,6 @@ impl Github {
         };
         let (call, api) = (call.to_string(), self.0.site.api().to_string());
         GithubError::Lost { call, api, loss, source: error.without_url() }
-    }
-
-    /// The page of a scope, which is what a runner is configured with (`config.sh --url`).
-    #[must_use]
-    pub fn page(&self, scope: &Scope) -> String {
-        self.0.site.page(scope)
     }
 }
 

@@ -51,8 +51,8 @@ pub struct Found {
 pub struct Exit {
     /// The exit code; that of a runner says nearly nothing.
     pub code: i64,
-    /// Whether a process in it was killed because the container's memory was used up. Docker may miss that when the
-    /// container ends in the same moment; the exit code is 137 then.
+    /// Whether a process in it was killed because the container's memory was used up. Docker may miss that in the
+    /// container's first and last moments.
     pub oom_killed: bool,
     /// What the engine says of it, such as why it could not be started.
     pub error: Option<String>,

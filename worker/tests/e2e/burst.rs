@@ -50,6 +50,5 @@ async fn two_hundred_jobs_at_once_are_all_done_and_never_more_than_three_contain
     }
     assert_eq!(world.github.count("POST", "/repos/{owner}/{repo}/actions/runners/generate-jitconfig"), JOBS as u64);
     assert_eq!(world.github.runners().len(), 0);
-    println!("{JOBS} jobs, at most {most} containers");
     world.end().await;
 }

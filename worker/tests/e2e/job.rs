@@ -1,7 +1,7 @@
 //! One job, from its webhook to a removed runner.
 
 use devstack::github::{Conclusion, HookTarget, JobSpec, JobStatus};
-use shared::model::JobState;
+use shared::model::{JobState, RunnerName};
 
 use crate::world::{Options, PATIENCE, SECRET, TOKEN, World};
 
@@ -56,7 +56,7 @@ async fn a_published_webhook_becomes_a_runner_that_takes_the_job_and_is_gone() {
         ]
     );
     assert!(record.reason.contains("Succeeded"), "{}", record.reason);
-    assert_eq!(record.runner.as_ref().map(|name| name.as_str()), Some(format!("gha-{id}-1").as_str()));
+    assert_eq!(record.runner.as_ref().map(RunnerName::as_str), Some(format!("gha-{id}-1").as_str()));
     world.end().await;
 }
 

@@ -1,6 +1,9 @@
 //! Everything a job passes on its way.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bollard::{Docker, models::ContainerSummary, query_parameters::ListContainersOptionsBuilder};
 use devstack::{
@@ -27,7 +30,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 static BUILT: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct World {
-    pub(crate) redis: RedisServer,
+    _redis: RedisServer,
     pub(crate) github: StandIn,
     pub(crate) queue: Queue,
     pub(crate) docker: Docker,
@@ -74,7 +77,10 @@ impl World {
         let docker = engine.client().await.unwrap();
         BUILT.get_or_init(async || RunnerImage::compile().await.unwrap().build(&docker, IMAGE).await.unwrap()).await;
         let redis = RedisServer::start().await.unwrap();
-        let github = StandIn::start(Config::default().token(TOKEN, Permissions::all())).unwrap();
+        let github = {
+            let config = Config { first_job: unique() * 1000, ..Config::default() };
+            StandIn::start(config.token(TOKEN, Permissions::all())).unwrap()
+        };
         let files = tempfile::tempdir().unwrap();
         let pools = pools(&options);
         std::fs::write(files.path().join("pools.toml"), pools).unwrap();
@@ -106,7 +112,7 @@ impl World {
         let config = QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() };
         let world = Self {
             queue: Queue::new(&config).unwrap(),
-            redis,
+            _redis: redis,
             github,
             docker,
             worker: None,
@@ -155,7 +161,7 @@ impl World {
         let delivery = Delivery {
             url: format!("{}/webhook", self.ingest_url),
             event: "workflow_job".to_owned(),
-            guid: format!("{:032x}", fastrand_guid()),
+            guid: format!("{:032x}", unique()),
             target,
             content_type: ContentType::Json,
             payload: payload.to_vec(),
@@ -227,7 +233,8 @@ pub(crate) fn program(name: &str) -> PathBuf {
     tests.parent().and_then(|deps| deps.parent()).unwrap().join(name)
 }
 
-fn fastrand_guid() -> u128 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    since.as_nanos()
+/// A number that no other world has: they share an engine, on which containers are found by their job's id.
+fn unique() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    u64::try_from(since.as_micros()).unwrap()
 }

@@ -125,7 +125,7 @@ pub(super) async fn finish(
 ) -> Result<HttpResponse, ApiError> {
     let key = key(&request)?;
     let (session, job) = path.into_inner();
-    hub.change(|state, now| state.finish(&key, &session, job, finished.into_inner(), now))?;
+    hub.change(|state, now| state.finish(&key, &session, job, &finished, now))?;
     Ok(HttpResponse::NoContent().finish())
 }
 

@@ -39,7 +39,6 @@ use registration::Grants;
 use spec::document;
 
 /// The first id of each kind: as long as GitHub's, and none of one kind is one of another.
-const FIRST_JOB: u64 = 41_000_000_001;
 const FIRST_RUN: u64 = 18_000_000_001;
 const FIRST_RUNNER: u64 = 101;
 
@@ -92,7 +91,7 @@ impl State {
             groups: Groups::default(),
             grants: Grants::default(),
             outbox: Vec::new(),
-            next_job: FIRST_JOB,
+            next_job: config.first_job,
             next_run: FIRST_RUN,
             next_runner: FIRST_RUNNER,
         }

@@ -60,7 +60,7 @@ impl State {
         key: &Key,
         session: &str,
         id: u64,
-        finished: Finished,
+        finished: &Finished,
         now: OffsetDateTime,
     ) -> Result<(), Gone> {
         let runner = self.holds(key, session, id, now)?.id;

@@ -122,7 +122,9 @@ fn webhooks_tell_of_each_step_and_who_took_the_job() {
     state.tell(job);
     let (id, key, session) = listener(&mut state, "octo/repo", "r", &["self-hosted", "linux"], NOW);
     state.accept(&key, &session, job, NOW).unwrap();
-    state.finish(&key, &session, job, Finished { conclusion: Conclusion::Success, log: "ok".to_owned() }, NOW).unwrap();
+    state
+        .finish(&key, &session, job, &Finished { conclusion: Conclusion::Success, log: "ok".to_owned() }, NOW)
+        .unwrap();
 
     let events: Vec<Value> =
         state.take_events().iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
