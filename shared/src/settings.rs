@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned, de::Error as _};
 /// Prefixes under which a variable that nobody knows is a problem: it is a misspelt one.
 const OUR_PREFIXES: [&str; 4] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_"];
 
-/// The variables under [`OUR_PREFIXES`] that either process knows: both are usually given the same `.env`.
+/// The variables under our own prefixes that either process knows: both are usually given the same `.env`.
 pub const KNOWN: [&str; 21] = [
     "AUTOSCALER_DEBUG",
     "AUTOSCALER_GITHUB_API_URL",
@@ -124,6 +124,12 @@ impl Environment {
         });
         let sound: Vec<(String, String)> = sound.collect();
         envy::prefixed(prefix).from_iter(sound).unwrap_or_default()
+    }
+
+    /// Whether a variable is set.
+    #[must_use]
+    pub fn has(&self, variable: &str) -> bool {
+        self.variables.contains_key(variable)
     }
 
     /// Adds a problem that only shows when settings are looked at together.
