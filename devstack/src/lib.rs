@@ -8,3 +8,5 @@ pub mod github;
 #[cfg(feature = "host")]
 pub mod harness;
 pub mod runner;
+#[cfg(feature = "host")]
+pub mod up;

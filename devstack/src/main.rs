@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use devstack::{deliver::DeliverCommand, github::GithubCommand, harness::EngineCommand, runner::ImageCommand};
+use devstack::{
+    deliver::DeliverCommand, github::GithubCommand, harness::EngineCommand, runner::ImageCommand, up::UpCommand,
+};
 use shared::telemetry::{self, TelemetryConfig};
 
 /// Develop, test and show the autoscaler without GitHub
@@ -22,6 +24,8 @@ enum Command {
     Deliver(DeliverCommand),
     /// Build the stand-in runner's image
     RunnerImage(ImageCommand),
+    /// Start everything on this machine, and show the way of a first job
+    Up(UpCommand),
     /// Run a command with a Docker engine of its own
     Engine(EngineCommand),
 }
@@ -35,6 +39,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Deliver(command) => {
             command.run().await.map(|taken| if taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Up(command) => command.run().await.map(|()| ExitCode::SUCCESS),
         Command::RunnerImage(command) => command.run().await.map(|()| ExitCode::SUCCESS),
         Command::Engine(command) => {
             let code = command.run().await?;

@@ -105,6 +105,10 @@ async fn all_runners_are_listed_however_many_pages_they_fill() {
     names.dedup();
     assert_eq!(names.len(), 201);
     assert_eq!(stand_in.count("GET", "/orgs/{org}/actions/runners"), 3);
+
+    let last = github.find_runner(&scope("octo"), &name("gha-201-1")).await.unwrap().unwrap();
+    assert_eq!(last.name.as_str(), "gha-201-1");
+    assert_eq!(stand_in.count("GET", "/orgs/{org}/actions/runners"), 4, "one runner is found by one call");
 }
 
 #[tokio::test]

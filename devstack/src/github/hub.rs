@@ -1,6 +1,9 @@
 //! The one state that the API, the runners' protocol and the owner of a stand-in all look at, behind its lock.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use secrecy::ExposeSecret;
 use time::OffsetDateTime;
@@ -19,7 +22,6 @@ use super::{
 const ANONYMOUS_LIMIT: u32 = 60;
 
 /// Everything that changes.
-#[derive(Debug)]
 pub(super) struct Inner {
     pub(super) state: State,
     pub(super) faults: Faults,
@@ -31,7 +33,6 @@ pub(super) struct Inner {
 }
 
 /// The state, those who wait for it to change, and the way out for webhooks.
-#[derive(Debug)]
 pub(super) struct Hub {
     inner: Mutex<Inner>,
     changed: watch::Sender<()>,
@@ -49,6 +50,13 @@ pub(super) struct Caller {
     pub(super) budget: Budget,
     /// Whether it has made too many requests.
     pub(super) exhausted: bool,
+}
+
+impl fmt::Debug for Hub {
+    /// Leaves out the state, in which there are tokens.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("public_url", &self.public_url).finish_non_exhaustive()
+    }
 }
 
 impl Hub {

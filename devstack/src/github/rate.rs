@@ -36,7 +36,7 @@ impl Budget {
 }
 
 /// Where every token stands.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Budgets(BTreeMap<String, (Budget, OffsetDateTime)>);
 
 impl Budgets {

@@ -26,6 +26,7 @@ async fn a_token_to_register_or_remove_runners_is_good_for_an_hour_at_every_scop
         }
     }
     assert_eq!(api.stand_in.count("POST", "/orgs/{org}/actions/runners/registration-token"), 1);
+    assert!(!format!("{:?}", api.stand_in).contains(TOKEN));
 }
 
 #[tokio::test]

@@ -65,7 +65,8 @@ pub enum GithubError {
 
     /// The runner group of a pool does not exist there, or the token does not see it.
     #[error(
-        "there is no runner group {group:?} at {scope}: make it at GitHub, or correct the pool's runner_group (or RUNNER_GROUP)"
+        "there is no runner group {group:?} at {scope}: make it at GitHub, or correct the pool's runner_group \
+         (or RUNNER_GROUP)"
     )]
     NoSuchGroup {
         /// The group's name, as it is set.

@@ -81,6 +81,7 @@ impl Failure {
     pub fn leaves_registration(&self) -> bool {
         match self {
             Self::Github(github) => github.may_have_happened() || github.kind() == Kind::NameTaken,
+            Self::Jit(_) => true,
             _ => false,
         }
     }

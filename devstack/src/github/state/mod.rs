@@ -56,7 +56,6 @@ pub(crate) struct Event {
 }
 
 /// Runners, jobs and tokens.
-#[derive(Debug)]
 pub(crate) struct State {
     timings: Timings,
     choice: Choice,

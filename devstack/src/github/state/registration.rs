@@ -24,14 +24,13 @@ pub(crate) enum Purpose {
 }
 
 /// A token that was handed out.
-#[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) token: String,
     pub(crate) expires_at: OffsetDateTime,
 }
 
 /// The tokens that are good: for what, where, until when.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Grants(BTreeMap<String, (Purpose, Scope, OffsetDateTime)>);
 
 impl State {
