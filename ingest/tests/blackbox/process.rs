@@ -2,12 +2,18 @@
 
 use std::{
     process::{Command, Output, Stdio},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use devstack::harness::free_port;
+use devstack::harness::{Process, ProcessSpec, Signal, free_port};
 
 use super::{app::SECRET, client};
+
+/// How long the program may take to start.
+const START: Duration = Duration::from_secs(10);
+
+/// How long it may take to stop, with nothing to do: `docker stop` kills after ten seconds.
+const STOP: Duration = Duration::from_secs(8);
 
 fn ingest() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ingest"));
@@ -73,34 +79,22 @@ fn an_address_that_is_taken_is_exit_code_1_and_named() {
 
 #[tokio::test]
 async fn it_starts_without_a_queue_and_ends_in_an_orderly_way_when_told() {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let (port, admin_port, nobody) = (free_port().unwrap(), free_port().unwrap(), free_port().unwrap());
-        let mut process = ingest()
+        let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_ingest"))
             .env("AUTOSCALER_SECRET_TOKEN", SECRET)
             .env("INGEST_BIND", format!("127.0.0.1:{port}"))
             .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{admin_port}"))
-            .env("QUEUE_URL", format!("redis://127.0.0.1:{nobody}"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        while tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_err() {
-            assert!(started.elapsed() < Duration::from_secs(10), "it did not start");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            .env("QUEUE_URL", format!("redis://127.0.0.1:{nobody}"));
+        let mut process = Process::start(&spec).unwrap();
+        process.wait_for_line("Waiting for deliveries", START).await.unwrap();
         assert_eq!(client::request(port, "GET", "/heartbeat").await.code, 200);
         assert_eq!(client::request(admin_port, "GET", "/readyz").await.code, 503);
 
-        let told = Instant::now();
-        let killed = Command::new("kill").args([&format!("-{signal}"), &process.id().to_string()]).status().unwrap();
-        assert!(killed.success());
-        let output = tokio::task::spawn_blocking(move || {
-            let status = process.wait().unwrap();
-            (status, std::io::read_to_string(process.stderr.take().unwrap()).unwrap())
-        });
-        let (status, said) = output.await.unwrap();
+        process.signal(signal).unwrap();
+        let status = process.wait(STOP).await.unwrap();
+        let said = process.lines().join("\n");
         assert_eq!(status.code(), Some(0), "{said}");
-        assert!(told.elapsed() < Duration::from_secs(8), "{:?}", told.elapsed());
         assert!(said.contains("Stopped") && !said.contains(SECRET), "{said}");
     }
 }
