@@ -46,7 +46,11 @@ pub fn init(config: TelemetryConfig) {
     let level = if config.debug { "debug" } else { "info" };
     // Libraries are kept at info: at debug, HTTP clients print headers.
     let default = format!("info,ingest={level},worker={level},shared={level},devstack={level}");
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // Below info this library logs what it sends, and that holds the runners' credentials.
+    if let Ok(quiet) = "bollard=info".parse() {
+        filter = filter.add_directive(quiet);
+    }
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log {
         LogFormat::Pretty => lines.with_target(false).boxed(),
