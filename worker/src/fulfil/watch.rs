@@ -33,6 +33,9 @@ pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
 /// How long a runner may take to end once it is asked to: it cancels its job in an orderly way.
 pub(super) const STOP_GRACE: Duration = Duration::from_secs(90);
 
+/// How many lines are read once more when a container has ended.
+const LAST_LINES: usize = 20;
+
 /// How long the end of a container may lag behind the end of its output.
 const END_LAG: Duration = Duration::from_secs(2);
 
@@ -108,6 +111,7 @@ pub(super) async fn watch<P: Provider>(
         }
         tokio::select! {
             ended = end(context, runner) => if let Some(exit) = ended {
+                watch.read_again(context, runner).await;
                 let outcome = watch.observed.outcome(&exit, watch.retired);
                 return Watched::Ended(Ended { outcome, exit });
             },
@@ -162,6 +166,14 @@ impl Watch {
             Milestone::Completed(_) => return, // comes onto the record with the runner's end
         }
         self.tell(context, lease).await;
+    }
+
+    /// Reads the last lines once more: an engine may keep a last line without a line feed from those who follow.
+    async fn read_again<P: Provider>(&mut self, context: &Context<P>, runner: &Runner) {
+        let lines = context.report(context.provider.tail(&runner.handle, LAST_LINES).await).unwrap_or_default();
+        for line in &lines {
+            self.observed.observe(line);
+        }
     }
 
     /// Writes to the record what has happened. A lost lease shows at the keeper's next beat.
