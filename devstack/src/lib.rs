@@ -7,6 +7,8 @@ pub mod deliver;
 pub mod github;
 #[cfg(feature = "host")]
 pub mod harness;
+#[cfg(feature = "host")]
+pub mod readme;
 pub mod runner;
 #[cfg(feature = "host")]
 pub mod up;

@@ -10,4 +10,5 @@ mod jobs;
 mod outage;
 mod payloads;
 mod process;
+mod readme;
 mod signature;
