@@ -1,0 +1,49 @@
+# What there is to do here. `build`, `up`, `run`, `sh`, `logs` and `down` are for the compose stack.
+
+compose := `docker compose version >/dev/null 2>&1 && echo 'docker compose' || echo docker-compose`
+
+# Lists this
+default:
+    @just --list
+
+# Builds the stack's images
+build:
+    {{compose}} build
+
+# Starts the stack in the background, with so many workers
+up workers='1':
+    {{compose}} up --detach --scale worker={{workers}}
+
+# Runs a command of `worker` in the stack, such as: just run status --watch
+run *command='status':
+    {{compose}} exec worker worker {{command}}
+
+# Opens a shell in a service's container
+sh service='worker':
+    {{compose}} exec {{service}} sh
+
+# Shows what the stack says
+logs *services:
+    {{compose}} logs --follow {{services}}
+
+# Stops the stack; its queue stays
+down:
+    {{compose}} down
+
+# Shows a first job on its way, or runs against GitHub where `.env` has credentials
+demo *options:
+    ./devstack/up {{options}}
+
+# Runs everything that CI does
+test:
+    ./devstack/test
+
+# Format and lints
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# What comes in from outside; takes the programs cargo-deny and cargo-machete
+deps:
+    cargo deny check
+    cargo machete
