@@ -1,6 +1,11 @@
 //! A Docker engine: a private one, or the machine's.
 
-use std::{fs, io, path::Path, process::Command, time::Duration};
+use std::{
+    fs, io,
+    path::Path,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
 
 use bollard::{API_DEFAULT_VERSION, Docker};
 use rustix::process::{Signal, geteuid};
@@ -14,11 +19,11 @@ const START: Duration = Duration::from_mins(1);
 /// How long an engine may take to stop its containers and to end after SIGTERM.
 const STOP: Duration = Duration::from_secs(30);
 
+/// What `dockerd` says when it answers.
+const READY: &str = "API listen on";
+
 /// How long one call to it may take, in seconds.
 const CALL_SECONDS: u64 = 60;
-
-/// The address of the machine's engine, unless `DOCKER_HOST` says another.
-const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 /// How a private engine is started.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,14 +54,20 @@ enum Network {
 #[derive(Debug)]
 struct Private {
     network: Network,
-    // In the order in which they are dropped: the engine before its containerd, the folder last.
-    dockerd: OwnedChild,
-    containerd: OwnedChild,
+    // There before they have come up, so that a start that fails or is given up leaves nothing either.
+    dockerd: Option<OwnedChild>,
+    containerd: Option<OwnedChild>,
+    /// Whether it has answered once, and so may have something that is to be removed.
+    used: bool,
     folder: TempDir,
 }
 
 impl Engine {
-    /// Starts a private engine, in a folder and on a socket of its own.
+    /// Where the machine's engine is, unless `DOCKER_HOST` says otherwise.
+    pub const MACHINES: &str = "unix:///var/run/docker.sock";
+
+    /// Starts a private engine, in a folder and on a socket of its own. Cancel-safe: nothing is left of one that has not
+    /// come up.
     ///
     /// # Errors
     ///
@@ -69,9 +80,10 @@ impl Engine {
         let network = Network::prepare(options)?;
         let folder = tempfile::Builder::new().prefix("engine-").tempdir();
         let folder = folder.map_err(HarnessError::system("make a folder for dockerd"))?;
-        let containerd = start_containerd(folder.path()).await?;
-        let dockerd = start_dockerd(folder.path(), network.arguments()).await?;
-        Ok(Self { host: host(folder.path()), ours: Some(Private { network, dockerd, containerd, folder }) })
+        let mut ours = Private { network, dockerd: None, containerd: None, used: false, folder };
+        ours.start_containerd().await?;
+        ours.start_dockerd().await?;
+        Ok(Self { host: host(ours.folder.path()), ours: Some(ours) })
     }
 
     /// The engine that `DOCKER_HOST` names, or else the machine's.
@@ -81,8 +93,23 @@ impl Engine {
     /// When it does not answer.
     pub async fn from_env() -> Result<Self, HarnessError> {
         let host = std::env::var_os("DOCKER_HOST").and_then(|host| host.into_string().ok());
-        let engine = Self { host: host.unwrap_or_else(|| DEFAULT_HOST.to_owned()), ours: None };
+        Self::at(host.as_deref().unwrap_or(Self::MACHINES)).await
+    }
+
+    /// The engine at an address as `DOCKER_HOST` has it. It is neither stopped nor emptied from here.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub async fn at(host: &str) -> Result<Self, HarnessError> {
+        let engine = Self { host: host.to_owned(), ours: None };
         engine.client().await.map(|_| engine)
+    }
+
+    /// Whether it was started here.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.ours.is_some()
     }
 
     /// Its address, for `DOCKER_HOST`.
@@ -103,15 +130,20 @@ impl Engine {
         })
     }
 
+    /// How it ended, if it is a private one that has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.ours.as_mut()?.dockerd.as_mut()?.ended()
+    }
+
     /// Stops it in an orderly way (SIGTERM): its containers are stopped, too. Images and containers stay on disk.
     ///
     /// # Errors
     ///
     /// [`HarnessError::NotOurs`]; when it does not end.
     pub async fn stop(&mut self) -> Result<(), HarnessError> {
-        let ours = self.ours()?;
-        ours.dockerd.signal(Signal::TERM)?;
-        ours.dockerd.wait(STOP).await.map(drop)
+        let Some(dockerd) = &mut self.ours()?.dockerd else { return Ok(()) };
+        dockerd.signal(Signal::TERM)?;
+        dockerd.wait(STOP).await.map(drop)
     }
 
     /// Ends it at once (SIGKILL). Its containers run on until it is [started again](Self::restart).
@@ -120,7 +152,7 @@ impl Engine {
     ///
     /// [`HarnessError::NotOurs`].
     pub fn kill(&mut self) -> Result<(), HarnessError> {
-        self.ours()?.dockerd.kill();
+        self.ours()?.dockerd.iter_mut().for_each(OwnedChild::kill);
         Ok(())
     }
 
@@ -130,12 +162,10 @@ impl Engine {
     ///
     /// As [`start`](Self::start).
     pub async fn restart(&mut self) -> Result<(), HarnessError> {
-        if self.ours()?.dockerd.ended().is_none() {
+        if !self.ours()?.has_ended() {
             self.stop().await?;
         }
-        let ours = self.ours()?;
-        ours.dockerd = start_dockerd(ours.folder.path(), ours.network.arguments()).await?;
-        Ok(())
+        self.ours()?.start_dockerd().await
     }
 
     fn ours(&mut self) -> Result<&mut Private, HarnessError> {
@@ -157,22 +187,50 @@ fn host(folder: &Path) -> String {
     format!("unix://{}/docker.sock", folder.display())
 }
 
-/// A containerd of its own: `dockerd` would use the machine's, where two engines meet.
-async fn start_containerd(folder: &Path) -> Result<OwnedChild, HarnessError> {
-    let config = folder.join("containerd.toml");
-    let path = |name: &str| folder.join(name).display().to_string();
-    let (root, state, address) = (path("containerd"), path("state"), path("containerd.sock"));
-    let text = format!(
-        "version = 2\nroot = {root:?}\nstate = {state:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
-         [grpc]\naddress = {address:?}\n"
-    );
-    fs::write(&config, text).map_err(HarnessError::system("write containerd's settings"))?;
-    let mut command = daemon("containerd");
-    command.arg("--config").arg(config);
-    launch("containerd", command, "containerd successfully booted").await
+impl Private {
+    /// A containerd of its own: `dockerd` would use the machine's, where two engines meet.
+    async fn start_containerd(&mut self) -> Result<(), HarnessError> {
+        let config = self.folder.path().join("containerd.toml");
+        let path = |name: &str| self.folder.path().join(name).display().to_string();
+        let (root, state, address) = (path("containerd"), path("state"), path("containerd.sock"));
+        let text = format!(
+            "version = 2\nroot = {root:?}\nstate = {state:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n\
+             [grpc]\naddress = {address:?}\n"
+        );
+        fs::write(&config, text).map_err(HarnessError::system("write containerd's settings"))?;
+        let mut command = daemon("containerd");
+        command.arg("--config").arg(config);
+        let containerd = self.containerd.insert(spawn("containerd", command)?);
+        containerd.printed("containerd successfully booted", START).await.map(drop)
+    }
+
+    async fn start_dockerd(&mut self) -> Result<(), HarnessError> {
+        let dockerd = self.dockerd.insert(spawn_dockerd(self.folder.path(), self.network.arguments())?);
+        dockerd.printed(READY, START).await?;
+        self.used = true;
+        Ok(())
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.dockerd.as_mut().is_none_or(|dockerd| dockerd.ended().is_some())
+    }
+
+    /// Removes what the engine has. Only an engine knows that: one that has ended is started once more.
+    fn empty(&mut self) {
+        let folder = self.folder.path();
+        if self.dockerd.as_mut().is_none_or(|dockerd| dockerd.ended().is_some()) {
+            // Before it is: it would give running containers time to stop.
+            leftovers::end_containers(folder);
+            self.dockerd = spawn_dockerd(folder, self.network.arguments()).ok().and_then(|mut dockerd| {
+                let ready = async move { dockerd.printed(READY, START).await.map(|_| dockerd) };
+                leftovers::block_on(ready)?.ok()
+            });
+        }
+        leftovers::block_on(leftovers::empty(host(folder)));
+    }
 }
 
-async fn start_dockerd(folder: &Path, network: Vec<String>) -> Result<OwnedChild, HarnessError> {
+fn spawn_dockerd(folder: &Path, network: Vec<String>) -> Result<OwnedChild, HarnessError> {
     // Settings of its own: those of the machine's engine would contradict the arguments.
     let config = folder.join("daemon.json");
     fs::write(&config, "{}").map_err(HarnessError::system("write dockerd's settings"))?;
@@ -183,7 +241,7 @@ async fn start_dockerd(folder: &Path, network: Vec<String>) -> Result<OwnedChild
     command.arg("--data-root").arg(folder.join("data"));
     command.arg("--exec-root").arg(folder.join("exec"));
     command.arg("--pidfile").arg(folder.join("docker.pid")).args(network);
-    launch("dockerd", command, "API listen on").await
+    spawn("dockerd", command)
 }
 
 /// A daemon is found where root's path would have it, even if the caller's has not.
@@ -194,13 +252,11 @@ fn daemon(program: &str) -> Command {
     command
 }
 
-async fn launch(program: &str, mut command: Command, ready: &str) -> Result<OwnedChild, HarnessError> {
-    let mut child = OwnedChild::spawn(program, &mut command, false).map_err(|error| match error.kind() {
+fn spawn(program: &str, mut command: Command) -> Result<OwnedChild, HarnessError> {
+    OwnedChild::spawn(program, &mut command, false).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => HarnessError::Missing { program: program.to_owned(), package: "docker.io" },
         _ => HarnessError::system(format!("start {program}"))(error),
-    })?;
-    child.printed(ready, START).await?;
-    Ok(child)
+    })
 }
 
 impl Network {
@@ -218,21 +274,12 @@ impl Network {
 
 impl Drop for Private {
     fn drop(&mut self) {
-        let folder = self.folder.path().to_owned();
-        if self.dockerd.ended().is_some() {
-            // Only an engine knows what it has: this one is started once more, to be emptied. It would give running
-            // containers time to stop first.
-            leftovers::end_containers(&folder);
-            let (folder, network) = (folder.clone(), self.network.arguments());
-            let again = leftovers::block_on(async move { start_dockerd(&folder, network).await });
-            if let Some(Ok(dockerd)) = again {
-                self.dockerd = dockerd;
-            }
+        if self.used {
+            self.empty();
         }
-        leftovers::block_on(leftovers::empty(host(&folder)));
-        self.dockerd.stop(STOP);
+        self.dockerd.iter_mut().for_each(|dockerd| dockerd.stop(STOP));
         leftovers::end_processes(self.folder.path());
-        self.containerd.stop(STOP);
+        self.containerd.iter_mut().for_each(|containerd| containerd.stop(STOP));
         leftovers::unmount(self.folder.path());
         if let Network::Machine(before) = &self.network {
             before.restore();

@@ -8,12 +8,9 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::{
-    process::{Child, Command},
-    signal::unix::{SignalKind, signal},
-};
+use tokio::process::{Child, Command};
 
-use super::{Engine, EngineOptions, HarnessError};
+use super::{Engine, EngineOptions, HarnessError, Signals};
 
 /// The exit code of a shell for a command that was ended by signal N is this and N.
 const SIGNALLED: i32 = 128;
@@ -74,29 +71,5 @@ fn pass_on(signal: Signal, child: &Child) {
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
     if let Some(pid) = pid {
         kill_process(pid, signal).unwrap_or_default(); // it may have ended at this moment
-    }
-}
-
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.hangup.recv() => Signal::HUP,
-        }
     }
 }

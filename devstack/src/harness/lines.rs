@@ -1,7 +1,7 @@
 //! What a process prints.
 
 use std::{
-    io::{BufRead as _, BufReader, Read},
+    io::{self, BufRead as _, BufReader, Read, Write as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -24,7 +24,8 @@ impl Lines {
             while stream.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
                 let text = String::from_utf8_lossy(&line).trim_end().to_owned();
                 if let Some(name) = &echo {
-                    eprintln!("{name} | {text}");
+                    // A terminal that is gone is no reason to stop reading.
+                    writeln!(io::stderr(), "{name} | {text}").unwrap_or_default();
                 }
                 lines.get().push(text);
                 line.clear();

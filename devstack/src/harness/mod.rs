@@ -12,6 +12,7 @@ mod network;
 mod port;
 mod process;
 mod redis;
+mod signals;
 
 pub use engine::{Engine, EngineOptions};
 pub use engine_command::EngineCommand;
@@ -20,3 +21,4 @@ pub use port::free_port;
 pub use process::{Process, ProcessSpec};
 pub use redis::RedisServer;
 pub use rustix::process::Signal;
+pub(crate) use signals::Signals;

@@ -3,7 +3,7 @@
 use std::{
     io::{self, BufRead as _, BufReader, Write as _},
     net::{Ipv4Addr, TcpStream},
-    process::Command,
+    process::{Command, ExitStatus},
     time::Duration,
 };
 
@@ -80,6 +80,11 @@ impl RedisServer {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.server.pid()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.server.ended()
     }
 
     /// Stops it in an orderly way (SIGTERM). Its data stays.

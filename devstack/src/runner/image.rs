@@ -9,6 +9,7 @@ use std::{
 
 use bollard::{Docker, models::BuildInfo, query_parameters::BuildImageOptionsBuilder};
 use futures_util::TryStreamExt as _;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tar::{Builder, EntryType, Header};
 use tokio::{process::Command, time::timeout};
 
@@ -66,7 +67,8 @@ pub struct RunnerImage {
 }
 
 impl RunnerImage {
-    /// Compiles the program, which takes a moment the first time, and finds a busybox.
+    /// Compiles the program, which takes a moment the first time, and finds a busybox. Cancel-safe: the compiler is
+    /// ended, too.
     ///
     /// # Errors
     ///
@@ -77,19 +79,27 @@ impl RunnerImage {
         // A folder of its own: other flags would have everything else compiled anew.
         let targets = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from(TARGETS), PathBuf::from);
         let targets = targets.join("stand-in-runner");
-        let built = Command::new("cargo")
+        // One of its own: what a compiler that was ended has left there goes with it.
+        let scratch = tempfile::tempdir()?;
+        let cargo = Command::new("cargo")
             .args(["build", "--release", "--quiet", "--locked", "--manifest-path", MANIFEST])
             .args(["--no-default-features", "--bin", "devstack-runner", "--target", TRIPLE])
             .arg("--target-dir")
             .arg(&targets)
             .env("RUSTFLAGS", STATIC)
+            .env("TMPDIR", scratch.path())
             .env_remove("CARGO_ENCODED_RUSTFLAGS")
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
-            .output();
-        let built =
-            timeout(COMPILE, built).await.map_err(|_| ImageError::Compile(format!("not within {COMPILE:?}")))?;
-        let built = built.map_err(|error| ImageError::Compile(format!("cannot run cargo: {error}")))?;
+            .process_group(0)
+            .spawn()
+            .map_err(|error| ImageError::Compile(format!("cannot run cargo: {error}")))?;
+        let group = Group(cargo.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
+        let built = timeout(COMPILE, cargo.wait_with_output()).await;
+        let built = built.map_err(|_| ImageError::Compile(format!("not within {COMPILE:?}")))??;
+        group.has_ended();
         if !built.status.success() {
             return Err(ImageError::Compile(String::from_utf8_lossy(&built.stderr).into_owned()));
         }
@@ -152,6 +162,24 @@ impl RunnerImage {
             entry(&mut root, EntryType::Symlink, &name, Some("bin/Runner.Listener"), 0o777, RUNNER)?;
         }
         root.into_inner()
+    }
+}
+
+/// The processes of a compilation: ended when this is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    /// Its number may be another's from now on.
+    fn has_ended(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            kill_process_group(group, Signal::KILL).unwrap_or_default(); // it may have ended at this moment
+        }
     }
 }
 
