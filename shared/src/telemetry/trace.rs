@@ -44,8 +44,8 @@ pub struct TelemetryConfig {
 /// Starts logging to standard error, once in a process.
 pub fn init(config: TelemetryConfig) {
     let level = if config.debug { "debug" } else { "info" };
-    // Libraries are kept at info: at debug, HTTP clients print headers.
-    let default = format!("info,ingest={level},worker={level},shared={level},devstack={level}");
+    // Libraries are kept at info: at debug, HTTP clients print headers. The server's info is about its threads.
+    let default = format!("info,actix_server=warn,ingest={level},worker={level},shared={level},devstack={level}");
     let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     // Below info this library logs what it sends, and that holds the runners' credentials.
     if let Ok(quiet) = "bollard=info".parse() {
