@@ -39,7 +39,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Command::Deliver(command) => {
             command.run().await.map(|taken| if taken { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
-        Command::Up(command) => command.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Up(command) => command.run().await,
         Command::RunnerImage(command) => command.run().await.map(|()| ExitCode::SUCCESS),
         Command::Engine(command) => {
             let code = command.run().await?;

@@ -1,21 +1,26 @@
 //! Everything that `devstack up` starts, and takes away again.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::collections::HashMap;
 
-use anyhow::{Context as _, bail};
-use bollard::{
-    Docker,
-    models::ContainerSummary,
-    query_parameters::{ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StopContainerOptionsBuilder},
-};
+use anyhow::{Context as _, anyhow, bail};
 use secrecy::SecretString;
-use shared::queue::{Queue, QueueConfig};
+use shared::{
+    github::GithubConfig,
+    queue::{Queue, QueueConfig},
+};
 use tempfile::TempDir;
-use tokio::time::sleep;
 
+use super::{
+    containers::Containers,
+    plan::{EngineChoice, Mode, Plan, Real},
+    processes::{Processes, Start},
+    say::say,
+    stop::Stop,
+    text::{self, Address},
+};
 use crate::{
     github::{Config, Permissions, StandIn, Webhook},
-    harness::{Engine, EngineOptions, Process, ProcessSpec, RedisServer, free_port},
+    harness::{Engine, EngineOptions, HarnessError, RedisServer, free_port},
     runner::RunnerImage,
 };
 
@@ -23,182 +28,194 @@ use crate::{
 const TOKEN: &str = "ghp_standInForGitHub";
 const SECRET: &str = "the stand-in's webhook secret";
 
-/// What the stand-in runner's image is called.
-const IMAGE: &str = "devstack-runner:latest";
-
-/// The one pool of the stand-in. Its runners share the host's network, for the stand-in listens on the loopback interface only.
+/// The one pool of the stand-in. Its runners share the host's network, for the stand-in listens on the loopback interface
+/// only.
 const POOLS: &str = include_str!("../../pools.toml");
 
-/// How long a process may take to start, and to stop.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// The image that is named there.
+const IMAGE: &str = "devstack-runner:latest";
 
-/// How long a runner that is left may take to cancel its job, in seconds.
-const RUNNER_GRACE: i32 = 20;
+/// The jobs of a stand-in have numbers from here on: not always the same, for two stacks may share an engine, on which
+/// containers are found by their job's.
+const JOBS: std::ops::Range<u64> = 41_000_000_000..42_000_000_000;
 
-/// How often it is looked whether all processes run.
-const LOOK: Duration = Duration::from_millis(200);
-
-/// What is on the other side.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Mode {
-    /// GitHub, with the credentials of the environment.
-    Github,
-    /// The stand-in.
-    StandIn,
+/// The stack, as far as it has come. In the order in which it is to be dropped.
+pub(super) struct Stack {
+    processes: Processes,
+    shown: Option<Shown>,
+    containers: Containers,
+    image: Option<String>,
+    redis: Option<RedisServer>,
+    engine: Engine,
+    start: Start,
+    /// GitHub, where it is the real one.
+    github: Option<GithubConfig>,
+    addresses: Vec<Address>,
+    files: TempDir,
 }
 
-/// The running stack. In the order in which it is to be dropped.
-pub(super) struct Stack {
-    worker: Process,
-    ingest: Process,
-    stand_in: Option<StandIn>,
-    queue: Queue,
-    docker: Docker,
-    worker_name: String,
-    webhook: String,
-    _redis: RedisServer,
-    _engine: Engine,
-    _files: TempDir,
+/// What a job can be shown with.
+pub(super) struct Shown {
+    pub(super) stand_in: StandIn,
+    pub(super) queue: Queue,
 }
 
 impl Stack {
-    pub(super) async fn start(mode: Mode) -> anyhow::Result<Self> {
-        let engine = match Engine::from_env().await {
-            Ok(engine) => engine,
-            // The machine has none that runs.
-            Err(_) => Engine::start(EngineOptions { bridge: mode == Mode::Github }).await?,
-        };
-        let docker = engine.client().await?;
-        let redis = RedisServer::start().await?;
+    /// Starts what the rest stands on. When this fails, nothing is left; when not, [`end`](Self::end) is to be called.
+    pub(super) async fn found(plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
+        let engine = stop.race(engine(plan)).await??;
+        let docker = stop.race(engine.client()).await??;
+        let containers = Containers { docker, worker: format!("up-{}", std::process::id()) };
         let files = tempfile::Builder::new().prefix("devstack-up-").tempdir()?;
-        let worker_name = format!("up-{}", std::process::id());
-        let port = if mode == Mode::Github { 5000 } else { free_port()? };
-        let webhook = format!("http://127.0.0.1:{port}/webhook");
-        let mut settings: HashMap<String, String> = match mode {
-            Mode::Github => std::env::vars().collect(),
-            Mode::StandIn => HashMap::new(),
+        let redis = match &plan.mode {
+            Mode::Github(real) if real.queue => None,
+            _ => Some(stop.race(RedisServer::start()).await??),
         };
-        settings.insert("QUEUE_URL".to_owned(), redis.url());
-        let stand_in = match mode {
-            Mode::Github => None,
-            Mode::StandIn => {
-                RunnerImage::compile().await?.build(&docker, IMAGE).await?;
-                let stand_in = StandIn::start(Config::default().token(TOKEN, Permissions::all()))?;
-                stand_in.set_webhook(Webhook::json(&webhook, SECRET));
-                settings.extend(stand_in_settings(&stand_in, &files, port)?);
-                Some(stand_in)
-            }
-        };
-        settings.insert("WORKER_NAME".to_owned(), worker_name.clone());
-        settings.insert("DOCKER_HOST".to_owned(), engine.host().to_owned());
-        let folder = match mode {
-            Mode::Github => std::env::current_dir()?, // where `.env` is
-            Mode::StandIn => files.path().to_owned(),
-        };
-        let start = |name: &str| -> anyhow::Result<Process> {
-            let spec = ProcessSpec::new(program(name)?).envs(settings.clone()).folder(&folder);
-            Ok(Process::start(&if mode == Mode::Github { spec.echo() } else { spec })?)
-        };
-        let mut ingest = start("ingest")?;
-        let mut worker = start("worker")?;
-        ingest.wait_for_line("Waiting for deliveries", PATIENCE).await.context("ingest does not start")?;
-        worker.wait_for_line("The worker is up", PATIENCE).await.context("worker does not start")?;
-        let queue = Queue::new(&QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() })?;
+        let mut settings = HashMap::from([
+            // Never the name of another worker on this engine: what carries it is removed in the end.
+            ("WORKER_NAME".to_owned(), containers.worker.clone()),
+            ("DOCKER_HOST".to_owned(), engine.host().to_owned()),
+        ]);
+        settings.extend(redis.iter().map(|redis| ("QUEUE_URL".to_owned(), redis.url())));
+        let addresses = vec![text::queue(redis.as_ref()), text::engine(&engine)];
+        let start = Start { settings, folder: files.path().to_owned(), echo: false };
         Ok(Self {
-            worker,
-            ingest,
-            stand_in,
-            queue,
-            docker,
-            worker_name,
-            webhook,
-            _redis: redis,
-            _engine: engine,
-            _files: files,
+            processes: Processes::default(),
+            shown: None,
+            containers,
+            image: None,
+            redis,
+            engine,
+            start,
+            github: None,
+            addresses,
+            files,
         })
     }
 
-    pub(super) fn stand_in(&self) -> Option<&StandIn> {
-        self.stand_in.as_ref()
+    /// Starts the rest, and waits until it is up.
+    pub(super) async fn start(&mut self, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
+        match &plan.mode {
+            Mode::Github(real) => self.prepare_github(real),
+            Mode::StandIn => self.prepare_stand_in(stop).await?,
+        }
+        stop.check()?;
+        self.processes.start(&self.start)?;
+        stop.race(self.processes.up()).await?
     }
 
-    pub(super) fn queue(&self) -> &Queue {
-        &self.queue
+    fn prepare_github(&mut self, real: &Real) {
+        let ours = std::mem::take(&mut self.start.settings);
+        let settings = real.environment.clone().into_iter().chain(ours).collect();
+        self.start = Start { settings, folder: real.folder.clone(), echo: true };
+        self.github = Some(real.worker.github.clone());
+        let metrics = [real.ingest.ingest.admin_bind, real.worker.worker.admin_bind];
+        let site = real.worker.github.github_url.to_string();
+        self.addresses.push(("GitHub", site));
+        self.addresses.extend(text::listeners(&real.ingest.ingest.bind.to_string(), &metrics.map(|at| at.to_string())));
     }
 
-    /// What runs where, for people.
-    pub(super) fn addresses(&self) -> String {
-        let github = self.stand_in.as_ref().map_or("GitHub", StandIn::url);
-        format!("Queue, ingest and worker are up.\n  webhook  {}\n  GitHub   {github}", self.webhook)
+    async fn prepare_stand_in(&mut self, stop: &Stop) -> anyhow::Result<()> {
+        say("Building the image of a stand-in for GitHub's runner; the first time this takes a minute …");
+        let image = stop.race(RunnerImage::compile()).await??;
+        // Of a name of its own, and removed in the end: another stack may use the same engine, and what somebody has
+        // built there by hand stays. It takes a second, and is not broken off, lest the engine keep half of it.
+        let tag = format!("devstack-runner:{}", self.containers.worker);
+        self.image = Some(tag.clone());
+        image.build(&self.containers.docker, &tag).await?;
+
+        let config = Config { first_job: fastrand::u64(JOBS), ..Config::default() };
+        let stand_in = StandIn::start(config.token(TOKEN, Permissions::all()))?;
+        let local = || free_port().map(|port| format!("127.0.0.1:{port}"));
+        let (bind, metrics) = (local()?, [local()?, local()?]);
+        stand_in.set_webhook(Webhook::json(format!("http://{bind}/webhook"), SECRET));
+        let pools = self.files.path().join("pools.toml");
+        std::fs::write(&pools, POOLS.replace(IMAGE, &tag))?;
+        self.addresses.push(("GitHub", format!("{}, a stand-in on this machine", stand_in.url())));
+        self.addresses.extend(text::listeners(&bind, &metrics));
+        let [ingest, worker] = metrics;
+        let settings = [
+            ("AUTOSCALER_SECRET_TOKEN", SECRET.to_owned()),
+            ("AUTOSCALER_GITHUB_PAT", TOKEN.to_owned()),
+            ("AUTOSCALER_GITHUB_URL", stand_in.url().to_owned()),
+            ("AUTOSCALER_POOLS", pools.display().to_string()),
+            ("INGEST_BIND", bind),
+            ("INGEST_ADMIN_BIND", ingest),
+            ("WORKER_ADMIN_BIND", worker),
+        ];
+        self.start.settings.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+        let url = self.redis.as_ref().map(RedisServer::url).context("there is no queue")?;
+        let queue = Queue::new(&QueueConfig { url: SecretString::from(url), ..QueueConfig::default() })?;
+        self.shown = Some(Shown { stand_in, queue });
+        Ok(())
     }
 
-    /// What the processes have said.
+    /// What a job can be shown with, if that is what this stack is for.
+    pub(super) fn shown(&self) -> Option<&Shown> {
+        self.shown.as_ref()
+    }
+
+    /// The containers of its runners.
+    pub(super) fn containers(&self) -> &Containers {
+        &self.containers
+    }
+
+    /// What runs where.
+    pub(super) fn addresses(&self) -> &[Address] {
+        &self.addresses
+    }
+
+    /// What our processes have said.
     pub(super) fn said(&self) -> String {
-        [self.ingest.lines(), self.worker.lines()].concat().join("\n")
+        self.processes.said()
     }
 
-    /// Finds out whether the processes run.
+    /// Fails when a part has ended.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
-        for (name, process) in [("ingest", &mut self.ingest), ("worker", &mut self.worker)] {
-            if let Some(status) = process.ended() {
-                bail!("{name} has ended ({status}); it said:\n{}", process.lines().join("\n"));
-            }
+        self.processes.check()?;
+        if let Some(status) = self.redis.as_mut().and_then(RedisServer::ended) {
+            bail!("redis-server has ended ({status})");
+        }
+        if let Some(status) = self.engine.ended() {
+            bail!("dockerd has ended ({status})");
         }
         Ok(())
     }
 
-    /// Lasts for as long as the processes run.
-    pub(super) async fn watch(&mut self) -> anyhow::Result<()> {
-        loop {
-            self.check()?;
-            sleep(LOOK).await;
-        }
-    }
-
-    /// The containers of this stack's runners.
-    pub(super) async fn containers(&self) -> anyhow::Result<Vec<ContainerSummary>> {
-        let label = vec![format!("autoscaler.worker={}", self.worker_name)];
-        let filters = HashMap::from([("label".to_owned(), label)]);
-        let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
-        Ok(self.docker.list_containers(Some(options)).await?)
-    }
-
-    /// Stops the processes and removes the runners that are left: they are asked to end first, and so cancel their jobs in an
-    /// orderly way.
+    /// Stops everything and removes it. Whatever fails, the rest is done.
     pub(super) async fn end(mut self) -> anyhow::Result<()> {
-        let stopped = match self.worker.ended() {
-            None => self.worker.stop(PATIENCE).await.map(drop),
-            Some(_) => Ok(()),
-        };
-        for container in self.containers().await?.into_iter().filter_map(|container| container.id) {
-            let stop = StopContainerOptionsBuilder::default().t(RUNNER_GRACE).build();
-            self.docker.stop_container(&container, Some(stop)).await?;
-            let remove = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-            self.docker.remove_container(&container, Some(remove)).await?;
+        let stopped = self.processes.stop().await;
+        if self.engine.is_private() {
+            return stopped; // it goes with all that it has
         }
-        stopped.context("the worker did not stop")
+        let removed = self.containers.remove(self.github.as_ref()).await.context("cannot remove all runners");
+        let image = match &self.image {
+            Some(image) => self.containers.remove_image(image).await,
+            None => Ok(()),
+        };
+        stopped.and(removed).and(image.context("cannot remove the stand-in runner's image"))
     }
 }
 
-/// The settings of both processes for the stand-in.
-fn stand_in_settings(stand_in: &StandIn, files: &TempDir, port: u16) -> anyhow::Result<Vec<(String, String)>> {
-    let pools = files.path().join("pools.toml");
-    std::fs::write(&pools, POOLS)?;
-    let local = |port: u16| format!("127.0.0.1:{port}");
-    let settings = [
-        ("AUTOSCALER_SECRET_TOKEN", SECRET.to_owned()),
-        ("AUTOSCALER_GITHUB_PAT", TOKEN.to_owned()),
-        ("AUTOSCALER_GITHUB_URL", stand_in.url().to_owned()),
-        ("AUTOSCALER_POOLS", pools.display().to_string()),
-        ("INGEST_BIND", local(port)),
-        ("INGEST_ADMIN_BIND", local(free_port()?)),
-        ("WORKER_ADMIN_BIND", local(free_port()?)),
-    ];
-    Ok(settings.map(|(name, value)| (name.to_owned(), value)).into())
+/// The engine of the runners, as the plan wants it. Cancel-safe.
+async fn engine(plan: &Plan) -> anyhow::Result<Engine> {
+    let options = EngineOptions { bridge: matches!(plan.mode, Mode::Github(_)) };
+    match &plan.engine {
+        EngineChoice::At(host) => {
+            Engine::at(host).await.with_context(|| format!("DOCKER_HOST names an engine that does not answer: {host}"))
+        }
+        EngineChoice::Machines => match Engine::at(Engine::MACHINES).await {
+            Ok(engine) => Ok(engine),
+            Err(_) => own_engine(options).await,
+        },
+        EngineChoice::Own => own_engine(options).await,
+    }
 }
 
-/// A program that stands beside this one.
-fn program(name: &str) -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe()?;
-    Ok(this.with_file_name(name))
+async fn own_engine(options: EngineOptions) -> anyhow::Result<Engine> {
+    say("Starting a Docker engine of its own …");
+    Engine::start(options).await.map_err(|error| match error {
+        HarnessError::NotRoot => anyhow!(text::NO_ENGINE),
+        error => error.into(),
+    })
 }
