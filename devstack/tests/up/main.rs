@@ -4,6 +4,7 @@
 
 mod failures;
 mod github;
+mod install;
 mod interrupted;
 mod processes;
 mod story;
