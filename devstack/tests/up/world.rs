@@ -15,7 +15,10 @@ use tempfile::TempDir;
 use crate::processes::{Running, of_folder, with_descendants};
 
 /// How long anything may take here: the machine may be busy with other tests, and the runner may have to be compiled.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How long it may take to end when its test has failed.
+const STOP: Duration = Duration::from_secs(40);
 
 /// Variables that would be settings of the command.
 const SETTINGS: [&str; 7] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_", "RUNNER_", "DOCKER_", "RUST_LOG"];
@@ -151,5 +154,16 @@ impl Up {
             assert!(!tags.iter().any(|tag| tag.contains(&worker)), "{tags:?}\n{said}");
         }
         (status.code(), said)
+    }
+}
+
+impl Drop for Up {
+    /// A test that fails leaves nothing either: killed, the command could remove nothing.
+    fn drop(&mut self) {
+        let deadline = Instant::now() + STOP;
+        let _told = self.process.signal(Signal::TERM); // it has ended, as a rule
+        while self.process.ended().is_none() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
