@@ -1,12 +1,13 @@
 //! The way of one job, line by line.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context as _, bail};
 use shared::{
     model::{JobId, JobState},
     queue::{Event, JobRecord},
 };
+use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 
 use super::{say::say, stack::Stack};
@@ -17,24 +18,29 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// How often its record is read.
 const LOOK: Duration = Duration::from_millis(50);
 
+/// How long an event is held back: ingest and worker write to the record, and one may have an earlier word for it.
+const HOLD: Duration = Duration::from_millis(300);
+
 /// Prints each event of the job's record with its time since the first, until the job has ended and its runner is gone.
 /// Returns its state. Cancel-safe.
 pub(super) async fn tell(stack: &mut Stack, job: u64) -> anyhow::Result<JobState> {
     let id: JobId = job.to_string().parse()?;
     let deadline = Instant::now() + PATIENCE;
-    let mut told = 0;
+    let mut told = BTreeSet::new();
     loop {
         stack.check()?;
         let queue = &stack.shown().context("there is no stand-in")?.queue;
         let record = queue.job(id).await?;
         if let Some(record) = &record {
-            for event in record.events.iter().skip(told) {
-                say(line(record, event));
-            }
-            told = record.events.len();
             let over =
                 matches!(record.state, JobState::Done | JobState::Dead | JobState::Cancelled | JobState::Unmatched);
-            if over && stack.containers().list().await?.is_empty() {
+            let over = over && stack.containers().list().await?.is_empty();
+            let until = OffsetDateTime::now_utc() - if over { Duration::ZERO } else { HOLD };
+            for (index, event) in news(record, &told, until) {
+                say(line(record, event));
+                told.insert(index);
+            }
+            if over {
                 say(summary(record));
                 return Ok(record.state);
             }
@@ -61,6 +67,14 @@ pub(super) async fn tell_all(stack: &mut Stack, first: u64) -> anyhow::Result<()
         }
         sleep(LOOK).await;
     }
+}
+
+/// The events that are to be told, in the order in which they happened, by their places in the record.
+fn news<'a>(record: &'a JobRecord, told: &BTreeSet<usize>, until: OffsetDateTime) -> Vec<(usize, &'a Event)> {
+    let is_news = |(index, event): &(usize, &Event)| !told.contains(index) && event.at <= until;
+    let mut news: Vec<_> = record.events.iter().enumerate().filter(is_news).collect();
+    news.sort_by_key(|(_, event)| event.at);
+    news
 }
 
 fn line(record: &JobRecord, event: &Event) -> String {

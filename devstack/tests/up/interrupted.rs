@@ -25,7 +25,7 @@ async fn nothing_is_left_when_it_is_interrupted_while_the_runner_is_compiled() {
     let mut options = Options::on_the_machines_engine().await;
     options.environment.push(("CARGO_TARGET_DIR", target.path().display().to_string()));
     let mut up = Up::start(&[], options);
-    up.runs("--crate-name").await;
+    up.runs("--emit=dep-info").await; // not one of cargo's questions to the compiler
     up.process.signal(Signal::TERM).unwrap();
     let (code, said) = up.ends().await;
     assert_eq!(code, Some(SIGNALLED + 15), "{said}");

@@ -42,7 +42,7 @@ async fn a_job_that_is_queued_by_hand_is_told_as_well_and_ctrl_c_ends_it_all() {
     let line = up.says("curl http").await;
     let url = line.split_whitespace().find(|word| word.starts_with("http")).unwrap();
     let job = r#"{"repository": "octocat/hello", "labels": ["self-hosted"], "script": "exit 1"}"#;
-    let answer = reqwest::Client::new().post(url).body(job).send().await.unwrap();
+    let answer = devstack::deliver::client().unwrap().post(url).body(job).send().await.unwrap();
     assert_eq!(answer.status(), 201);
     up.says("Failed").await;
     up.look();
