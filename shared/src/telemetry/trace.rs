@@ -1,6 +1,6 @@
 //! Logs.
 
-use std::{error::Error, fmt::Write as _, str::FromStr};
+use std::{error::Error, fmt::Write as _, io::IsTerminal as _, str::FromStr};
 
 use serde::Deserialize;
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
@@ -51,7 +51,8 @@ pub fn init(config: TelemetryConfig) {
     if let Ok(quiet) = "bollard=info".parse() {
         filter = filter.add_directive(quiet);
     }
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines = match config.log {
         LogFormat::Pretty => lines.with_target(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
