@@ -11,6 +11,7 @@ mod lines;
 mod network;
 mod port;
 mod process;
+mod proxy;
 mod redis;
 mod signals;
 
@@ -19,6 +20,7 @@ pub use engine_command::EngineCommand;
 pub use error::HarnessError;
 pub use port::free_port;
 pub use process::{Process, ProcessSpec};
+pub use proxy::Proxy;
 pub use redis::RedisServer;
 pub use rustix::process::Signal;
 pub(crate) use signals::Signals;

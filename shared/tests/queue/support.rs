@@ -21,7 +21,7 @@ impl TestQueue {
     /// A queue whose pools have these limits.
     pub(crate) async fn with(pools: &str) -> Self {
         let redis = RedisServer::start().await.unwrap();
-        let queue = connect(&redis);
+        let queue = connect(redis.url());
         queue.set_limits(&parse(pools)).await.unwrap();
         Self { redis, queue }
     }
@@ -62,13 +62,9 @@ impl TestQueue {
     }
 }
 
-pub(crate) fn connect(redis: &RedisServer) -> Queue {
-    let config = QueueConfig {
-        url: SecretString::from(redis.url()),
-        lease_seconds: LEASE,
-        max_attempts: 3,
-        ..QueueConfig::default()
-    };
+pub(crate) fn connect(url: String) -> Queue {
+    let config =
+        QueueConfig { url: SecretString::from(url), lease_seconds: LEASE, max_attempts: 3, ..QueueConfig::default() };
     Queue::new(&config).unwrap()
 }
 

@@ -1,0 +1,169 @@
+//! A network that can be broken: a proxy in front of a port.
+
+use std::{io, net::Ipv4Addr, time::Duration};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::watch,
+    task::JoinSet,
+    time::sleep,
+};
+
+use super::{error::HarnessError, port::free_port};
+
+/// How much is forwarded at a time.
+const CHUNK: usize = 16 * 1024;
+
+/// How often it is tried to listen at the port again.
+const BINDS: u32 = 50;
+
+/// Between those tries.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What happens to what is sent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Mode {
+    Pass,
+    Hold,
+    Delay(Duration),
+    SwallowAnswers,
+}
+
+/// Which way bytes go.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Way {
+    Request,
+    Answer,
+}
+
+/// A proxy on a loopback port of its own that forwards connections to another loopback port, well or badly. Dropped, it
+/// closes all of them. Needs the runtime that it was started in.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    to: u16,
+    mode: watch::Sender<Mode>,
+    /// Accepts, and has the connections. None runs when the network is cut.
+    acceptor: JoinSet<()>,
+}
+
+impl Proxy {
+    /// Starts a proxy in front of `to`. Everything passes.
+    ///
+    /// # Errors
+    ///
+    /// When there is no free port.
+    pub async fn start(to: u16) -> Result<Self, HarnessError> {
+        let port = free_port().map_err(HarnessError::system("find a free port"))?;
+        let mut proxy = Self { port, to, mode: watch::Sender::new(Mode::Pass), acceptor: JoinSet::new() };
+        proxy.listen().await?;
+        Ok(proxy)
+    }
+
+    /// Its port on the loopback interface.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Lets everything pass again, what was held back too. Connections that were cut stay so.
+    ///
+    /// # Errors
+    ///
+    /// When somebody has taken its port while it was cut.
+    pub async fn pass(&mut self) -> Result<(), HarnessError> {
+        self.mode.send_replace(Mode::Pass);
+        if self.acceptor.is_empty() { self.listen().await } else { Ok(()) }
+    }
+
+    /// Closes all connections and refuses new ones, as when the server is gone.
+    pub async fn cut(&mut self) {
+        self.acceptor.shutdown().await;
+    }
+
+    /// Holds back everything that is sent from now on: connections stand, and nothing comes through, as when a cable is
+    /// pulled.
+    pub fn hold(&self) {
+        self.mode.send_replace(Mode::Hold);
+    }
+
+    /// Lets everything take this much longer, each way.
+    pub fn delay(&self, by: Duration) {
+        self.mode.send_replace(Mode::Delay(by));
+    }
+
+    /// Lets requests pass and loses the answers. A connection that has lost one gets none any more: the next would be
+    /// taken for the lost one.
+    pub fn swallow_answers(&self) {
+        self.mode.send_replace(Mode::SwallowAnswers);
+    }
+
+    async fn listen(&mut self) -> Result<(), HarnessError> {
+        let mut tries = 0;
+        let listener = loop {
+            tries += 1;
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, self.port)).await {
+                Ok(listener) => break listener,
+                Err(error) if tries == BINDS => return Err(HarnessError::system("listen at the proxy's port")(error)),
+                Err(_) => sleep(PAUSE).await,
+            }
+        };
+        self.acceptor.spawn(accept(listener, self.to, self.mode.subscribe()));
+        Ok(())
+    }
+}
+
+async fn accept(listener: TcpListener, to: u16, mode: watch::Receiver<Mode>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((client, _)) => drop(connections.spawn(connect(client, to, mode.clone()))),
+                Err(_) => sleep(PAUSE).await, // no file left for it
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Forwards one connection until both sides have closed it, or one is broken.
+async fn connect(client: TcpStream, to: u16, mode: watch::Receiver<Mode>) {
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return };
+    for stream in [&client, &server] {
+        stream.set_nodelay(true).unwrap_or_default(); // it would only be slower
+    }
+    let (client_read, client_write) = client.into_split();
+    let (server_read, server_write) = server.into_split();
+    let requests = forward(Way::Request, client_read, server_write, mode.clone());
+    let answers = forward(Way::Answer, server_read, client_write, mode);
+    drop(tokio::try_join!(requests, answers)); // a broken connection is what it is for
+}
+
+async fn forward(
+    way: Way,
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut mute = false;
+    loop {
+        let length = from.read(&mut chunk).await?;
+        // A proxy that is dropped ends this task as well.
+        let now = mode.wait_for(|mode| *mode != Mode::Hold).await.map_or(Mode::Pass, |mode| *mode);
+        if let Mode::Delay(by) = now {
+            sleep(by).await;
+        }
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        mute |= way == Way::Answer && now == Mode::SwallowAnswers;
+        if !mute {
+            to.write_all(&chunk[..length]).await?;
+        }
+    }
+}
