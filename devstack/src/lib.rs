@@ -2,6 +2,8 @@
 //! runner, webhooks signed and sent by hand, and real processes around them.
 
 #[cfg(feature = "host")]
+pub mod bench;
+#[cfg(feature = "host")]
 pub mod deliver;
 #[cfg(feature = "host")]
 pub mod github;

@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use devstack::{
-    deliver::DeliverCommand, github::GithubCommand, harness::EngineCommand, runner::ImageCommand, up::UpCommand,
+    bench::BenchCommand, deliver::DeliverCommand, github::GithubCommand, harness::EngineCommand, runner::ImageCommand,
+    up::UpCommand,
 };
 use shared::telemetry::{self, TelemetryConfig};
 
@@ -28,6 +29,9 @@ enum Command {
     Up(UpCommand),
     /// Run a command with a Docker engine of its own
     Engine(EngineCommand),
+    /// Measure how fast things are
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 #[tokio::main]
@@ -41,6 +45,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         }
         Command::Up(command) => command.run().await,
         Command::RunnerImage(command) => command.run().await.map(|()| ExitCode::SUCCESS),
+        Command::Bench(command) => command.run().await.map(|()| ExitCode::SUCCESS),
         Command::Engine(command) => {
             let code = command.run().await?;
             Ok(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))

@@ -28,7 +28,7 @@ const COMPILE: Duration = Duration::from_mins(10);
 const BUILD: Duration = Duration::from_mins(2);
 
 /// The uid and gid of the user `runner`, as in GitHub's image.
-const RUNNER: u64 = 1001;
+pub(crate) const RUNNER: u64 = 1001;
 /// Where Debian's and Ubuntu's package `busybox-static` has its program.
 const BUSYBOX: [&str; 2] = ["/bin/busybox", "/usr/bin/busybox"];
 /// The commands that a job's step may use.

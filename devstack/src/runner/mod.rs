@@ -14,5 +14,7 @@ mod say;
 mod step;
 
 #[cfg(feature = "host")]
+pub(crate) use image::RUNNER;
+#[cfg(feature = "host")]
 pub use image::{ImageCommand, ImageError, RunnerImage};
 pub use program::main;

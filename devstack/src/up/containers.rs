@@ -27,15 +27,15 @@ const PAUSE: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// The runners of one worker on an engine.
 #[derive(Clone, Debug)]
-pub(super) struct Containers {
-    pub(super) docker: Docker,
+pub(crate) struct Containers {
+    pub(crate) docker: Docker,
     /// The worker's name, which each container carries.
     pub(super) worker: String,
 }
 
 impl Containers {
     /// All that there are, whatever they do.
-    pub(super) async fn list(&self) -> Result<Vec<ContainerSummary>, bollard::errors::Error> {
+    pub(crate) async fn list(&self) -> Result<Vec<ContainerSummary>, bollard::errors::Error> {
         let label = vec![format!("autoscaler.worker={}", self.worker)];
         let filters = HashMap::from([("label".to_owned(), label)]);
         let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();

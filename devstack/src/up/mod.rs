@@ -1,12 +1,12 @@
 //! `devstack up`: the whole stack on one machine, for a first look or against GitHub.
 
 mod command;
-mod containers;
-mod plan;
+pub(crate) mod containers;
+pub(crate) mod plan;
 mod processes;
 mod say;
-mod stack;
-mod stop;
+pub(crate) mod stack;
+pub(crate) mod stop;
 mod story;
 mod text;
 

@@ -12,7 +12,7 @@ const CREDENTIALS: [&str; 3] =
 
 /// What is to be started.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// What is on the other side.
     pub(super) mode: Mode,
     /// The engine of the runners.
@@ -21,7 +21,7 @@ pub(super) struct Plan {
 
 /// What is on the other side.
 #[derive(Debug)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
     /// GitHub, with the credentials of the environment or of `.env`.
     Github(Box<Real>),
     /// The stand-in.
@@ -30,7 +30,7 @@ pub(super) enum Mode {
 
 /// What is known of a stack against GitHub.
 #[derive(Debug)]
-pub(super) struct Real {
+pub(crate) struct Real {
     /// The settings as ingest reads them.
     pub(super) ingest: IngestSettings,
     /// The settings as the worker reads them.
@@ -45,7 +45,7 @@ pub(super) struct Real {
 
 /// Which engine the runners are to live on.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum EngineChoice {
+pub(crate) enum EngineChoice {
     /// The one that the settings name.
     At(String),
     /// The machine's, if it runs, or else one of the stack's own.
@@ -60,6 +60,11 @@ pub(super) enum EngineChoice {
 pub(super) struct Unusable(String);
 
 impl Plan {
+    /// A stack with the stand-in, whatever credentials there are.
+    pub(crate) fn stand_in() -> Self {
+        Self { mode: Mode::StandIn, engine: read_host(false) }
+    }
+
     /// Reads the environment and `.env`.
     pub(super) fn read(own_engine: bool) -> anyhow::Result<Self> {
         let environment = Environment::read();

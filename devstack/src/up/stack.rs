@@ -25,8 +25,8 @@ use crate::{
 };
 
 /// The stand-in's token, and the secret of its webhook: they open nothing.
-const TOKEN: &str = "ghp_standInForGitHub";
-const SECRET: &str = "the stand-in's webhook secret";
+pub(crate) const TOKEN: &str = "ghp_standInForGitHub";
+pub(crate) const SECRET: &str = "the stand-in's webhook secret";
 
 /// The one pool of the stand-in. Its runners share the host's network, for the stand-in listens on the loopback interface
 /// only.
@@ -40,7 +40,7 @@ const IMAGE: &str = "devstack-runner:latest";
 const JOBS: std::ops::Range<u64> = 41_000_000_000..42_000_000_000;
 
 /// The stack, as far as it has come. In the order in which it is to be dropped.
-pub(super) struct Stack {
+pub(crate) struct Stack {
     processes: Processes,
     shown: Option<Shown>,
     containers: Containers,
@@ -55,14 +55,16 @@ pub(super) struct Stack {
 }
 
 /// What a job can be shown with.
-pub(super) struct Shown {
-    pub(super) stand_in: StandIn,
-    pub(super) queue: Queue,
+pub(crate) struct Shown {
+    pub(crate) stand_in: StandIn,
+    pub(crate) queue: Queue,
+    /// Where deliveries go.
+    pub(crate) webhook: String,
 }
 
 impl Stack {
     /// Starts what the rest stands on. When this fails, nothing is left; when not, [`end`](Self::end) is to be called.
-    pub(super) async fn found(plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
+    pub(crate) async fn found(plan: &Plan, stop: &Stop) -> anyhow::Result<Self> {
         let engine = stop.race(engine(plan)).await??;
         let docker = stop.race(engine.client()).await??;
         let containers = Containers { docker, worker: format!("up-{}", std::process::id()) };
@@ -94,7 +96,7 @@ impl Stack {
     }
 
     /// Starts the rest, and waits until it is up.
-    pub(super) async fn start(&mut self, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
+    pub(crate) async fn start(&mut self, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
         match &plan.mode {
             Mode::Github(real) => self.prepare_github(real),
             Mode::StandIn => self.prepare_stand_in(stop).await?,
@@ -128,7 +130,8 @@ impl Stack {
         let stand_in = StandIn::start(config.token(TOKEN, Permissions::all()))?;
         let local = || free_port().map(|port| format!("127.0.0.1:{port}"));
         let (bind, metrics) = (local()?, [local()?, local()?]);
-        stand_in.set_webhook(Webhook::json(format!("http://{bind}/webhook"), SECRET));
+        let webhook = format!("http://{bind}/webhook");
+        stand_in.set_webhook(Webhook::json(&webhook, SECRET));
         let pools = self.files.path().join("pools.toml");
         std::fs::write(&pools, POOLS.replace(IMAGE, &tag))?;
         self.addresses.push(("GitHub", format!("{}, a stand-in on this machine", stand_in.url())));
@@ -146,17 +149,17 @@ impl Stack {
         self.start.settings.extend(settings.map(|(name, value)| (name.to_owned(), value)));
         let url = self.redis.as_ref().map(RedisServer::url).context("there is no queue")?;
         let queue = Queue::new(&QueueConfig { url: SecretString::from(url), ..QueueConfig::default() })?;
-        self.shown = Some(Shown { stand_in, queue });
+        self.shown = Some(Shown { stand_in, queue, webhook });
         Ok(())
     }
 
     /// What a job can be shown with, if that is what this stack is for.
-    pub(super) fn shown(&self) -> Option<&Shown> {
+    pub(crate) fn shown(&self) -> Option<&Shown> {
         self.shown.as_ref()
     }
 
     /// The containers of its runners.
-    pub(super) fn containers(&self) -> &Containers {
+    pub(crate) fn containers(&self) -> &Containers {
         &self.containers
     }
 
@@ -166,7 +169,7 @@ impl Stack {
     }
 
     /// What our processes have said.
-    pub(super) fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.processes.said()
     }
 
@@ -183,7 +186,7 @@ impl Stack {
     }
 
     /// Stops everything and removes it. Whatever fails, the rest is done.
-    pub(super) async fn end(mut self) -> anyhow::Result<()> {
+    pub(crate) async fn end(mut self) -> anyhow::Result<()> {
         let stopped = self.processes.stop().await;
         if self.engine.is_private() {
             return stopped; // it goes with all that it has

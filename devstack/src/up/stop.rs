@@ -13,7 +13,7 @@ const SIGNALLED: i32 = 128;
 /// The command was told to end.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("interrupted by signal {}", .0.as_raw())]
-pub(super) struct Interrupted(Signal);
+pub(crate) struct Interrupted(Signal);
 
 impl Interrupted {
     /// The command's exit code.
@@ -24,14 +24,14 @@ impl Interrupted {
 
 /// Knows whether the command was told to end.
 #[derive(Debug)]
-pub(super) struct Stop {
+pub(crate) struct Stop {
     heard: watch::Receiver<Option<Signal>>,
     _listener: JoinSet<()>,
 }
 
 impl Stop {
     /// Listens from now on: the signals no longer end the process by themselves.
-    pub(super) fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         let (sender, heard) = watch::channel(None);
         let mut listener = JoinSet::new();
         listener.spawn(hear(Signals::listen()?, sender));
@@ -39,7 +39,7 @@ impl Stop {
     }
 
     /// Waits for `what`, which must be cancel-safe, but no longer than until the command is told to end.
-    pub(super) async fn race<F: Future>(&self, what: F) -> Result<F::Output, Interrupted> {
+    pub(crate) async fn race<F: Future>(&self, what: F) -> Result<F::Output, Interrupted> {
         let mut heard = self.heard.clone();
         tokio::select! {
             biased;

@@ -1,0 +1,9 @@
+//! What is measured and printed. No test: how fast a machine is does not make the code right or wrong.
+
+mod command;
+mod direct;
+mod report;
+mod start;
+mod timeline;
+
+pub use command::BenchCommand;
