@@ -36,7 +36,7 @@ pub struct Context<P> {
     /// Keeps the leases.
     pub keeper: Arc<Keeper>,
     /// Whether the engine is there.
-    pub engine: EngineHealth,
+    pub engine: Arc<EngineHealth>,
     /// What is counted.
     pub metrics: Metrics,
     /// Cancelled when tasks are to leave their runners to the next worker.

@@ -15,6 +15,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::engine::EngineHealth;
+
 /// How soon a beat that failed is tried again.
 const BEAT_RETRY: Duration = Duration::from_secs(1);
 
@@ -25,6 +27,7 @@ pub struct Keeper {
     worker: WorkerName,
     pools: Vec<PoolName>,
     capacity: u32,
+    engine: Arc<EngineHealth>,
     held: Mutex<HashMap<JobId, Held>>,
 }
 
@@ -51,10 +54,16 @@ pub struct Hold {
 }
 
 impl Keeper {
-    /// A keeper for the leases of `worker`, which serves `pools`.
+    /// A keeper for the leases of `worker`, which serves `pools` by `engine`.
     #[must_use]
-    pub fn new(queue: Queue, worker: WorkerName, pools: Vec<PoolName>, capacity: u32) -> Arc<Self> {
-        Arc::new(Self { queue, worker, pools, capacity, held: Mutex::default() })
+    pub fn new(
+        queue: Queue,
+        worker: WorkerName,
+        pools: Vec<PoolName>,
+        capacity: u32,
+        engine: Arc<EngineHealth>,
+    ) -> Arc<Self> {
+        Arc::new(Self { queue, worker, pools, capacity, engine, held: Mutex::default() })
     }
 
     /// Takes a lease that was just given into its care.
@@ -132,7 +141,12 @@ impl Keeper {
             }
         }
         let runners = u64::try_from(self.count()).unwrap_or(u64::MAX);
-        let said = Announcement { capacity: self.capacity.into(), runners, pools: self.pools.clone() };
+        let said = Announcement {
+            capacity: self.capacity.into(),
+            runners,
+            pools: self.pools.clone(),
+            problem: self.engine.problem(),
+        };
         self.queue.announce(&self.worker, said).await
     }
 

@@ -93,6 +93,7 @@ fn context(
     registry: &Registry,
 ) -> anyhow::Result<Context<DockerProvider>> {
     let (queue, worker, pools) = (settings.queue.clone(), settings.name.clone(), settings.served.clone());
+    let engine = Arc::<EngineHealth>::default();
     Ok(Context {
         queue: queue.clone(),
         github: Github::new(&settings.github)?,
@@ -101,8 +102,8 @@ fn context(
         worker: worker.clone(),
         prefix: settings.prefix().clone(),
         autoscale_timeout: settings.runner.autoscale_timeout,
-        keeper: Keeper::new(queue, worker, pools, settings.capacity),
-        engine: EngineHealth::default(),
+        keeper: Keeper::new(queue, worker, pools, settings.capacity, Arc::clone(&engine)),
+        engine,
         metrics: Metrics::new(registry),
         leave: CancellationToken::new(),
     })

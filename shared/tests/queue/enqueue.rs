@@ -1,11 +1,11 @@
 //! How jobs come in, and how GitHub takes them back.
 
 use shared::{
-    model::JobState,
-    queue::{CancelOutcome, Enqueued, Noted, Reserved, Settlement, Unmatched},
+    model::{JobState, PoolName},
+    queue::{Announcement, CancelOutcome, Enqueued, Noted, Reserved, Settlement, Unmatched},
 };
 
-use crate::support::{TestQueue, job, message, pool};
+use crate::support::{LEASE, TestQueue, job, message, pool, worker};
 
 #[tokio::test]
 async fn a_job_is_stored_once_however_often_and_by_whatever_delivery_it_comes() {
@@ -142,4 +142,26 @@ async fn a_pending_job_says_what_it_waits_for() {
 
     let record = test.queue.job(job(2)).await.unwrap().unwrap();
     assert_eq!(record.reason, "waiting for a slot: pool default has 1 of 1 runners");
+}
+
+#[tokio::test]
+async fn a_waiting_job_says_whether_a_worker_is_there_that_could_start_it() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let reason = async || test.queue.job(job(1)).await.unwrap().unwrap().reason;
+    let announce = async |name: &str, pool: PoolName, problem: Option<&str>| {
+        let problem = problem.map(str::to_owned);
+        let said = Announcement { capacity: 1, runners: 0, pools: vec![pool], problem };
+        test.queue.announce(&worker(name), said).await.unwrap();
+    };
+
+    announce("elsewhere", "other".parse().unwrap(), None).await;
+    assert_eq!(reason().await, "waiting for a worker: none that serves pool default is there");
+    announce("a", pool(), Some("the engine is away")).await;
+    assert_eq!(reason().await, "waiting for a worker: a cannot start a runner: the engine is away");
+    announce("b", pool(), None).await;
+    assert_eq!(reason().await, "waiting for its turn, or for a worker with a free slot");
+
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(reason().await, "waiting for a worker: none that serves pool default is there", "they fell silent");
 }

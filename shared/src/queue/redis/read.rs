@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::{RedisQueue, keys, script, worker::Announced};
 use crate::{
-    model::{JobId, JobMessage, JobState, PoolName},
+    model::{JobId, JobMessage, JobState, PoolName, WorkerName},
     queue::{Event, JobRecord, QueueError},
     status::{PoolStatus, Status, WorkerStatus},
 };
@@ -70,8 +70,35 @@ impl RedisQueue {
             None if scope_limit > 0 && active >= scope_limit => {
                 format!("waiting for a slot: {scope} has {active} of its {scope_limit} runners in pool {pool}")
             }
-            None => "waiting for its turn, or for a worker with a free slot".to_owned(),
+            None => self.what_workers_lack(pool).await?,
         })
+    }
+
+    /// What a job waits for that its pool's limits would let start.
+    async fn what_workers_lack(&self, pool: &PoolName) -> Result<String, QueueError> {
+        let now = self.time().await?;
+        let mut workers = self.announced().await?;
+        workers
+            .retain(|(_, worker)| worker.said.pools.contains(pool) && now.saturating_sub(worker.at) < self.lease_ms());
+        let problem = |(name, worker): &(WorkerName, Announced)| {
+            worker.said.problem.as_ref().map(|problem| format!("{name} cannot start a runner: {problem}"))
+        };
+        Ok(match workers.iter().map(problem).collect::<Option<Vec<String>>>() {
+            None => "waiting for its turn, or for a worker with a free slot".to_owned(),
+            Some(problems) if problems.is_empty() => {
+                format!("waiting for a worker: none that serves pool {pool} is there")
+            }
+            Some(problems) => format!("waiting for a worker: {}", problems.join("; ")),
+        })
+    }
+
+    /// What workers last said of themselves, by name. What cannot be read is left out.
+    async fn announced(&self) -> Result<Vec<(WorkerName, Announced)>, QueueError> {
+        let workers: HashMap<String, String> = self.commands.query(cmd("HGETALL").arg(keys::WORKERS)).await?;
+        let read = |(name, text): (String, String)| Some((name.parse().ok()?, serde_json::from_str(&text).ok()?));
+        let mut workers: Vec<(WorkerName, Announced)> = workers.into_iter().filter_map(read).collect();
+        workers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(workers)
     }
 
     /// How many jobs are in which state, and which workers are there.
@@ -98,21 +125,13 @@ impl RedisQueue {
             });
         }
         let now = self.time().await?;
-        let workers: HashMap<String, String> = self.commands.query(cmd("HGETALL").arg(keys::WORKERS)).await?;
-        for (name, text) in workers {
-            let (Ok(name), Ok(announced)) = (name.parse(), serde_json::from_str::<Announced>(&text)) else { continue };
-            let seen_seconds = now.saturating_sub(announced.at) / 1000;
+        for (name, Announced { at, said }) in self.announced().await? {
+            let seen_seconds = now.saturating_sub(at) / 1000;
             if seen_seconds < WORKER_MEMORY.as_secs() {
-                let Announced { said, .. } = announced;
-                status.workers.push(WorkerStatus {
-                    name,
-                    capacity: said.capacity,
-                    runners: said.runners,
-                    seen_seconds,
-                });
+                let (capacity, runners) = (said.capacity, said.runners);
+                status.workers.push(WorkerStatus { name, capacity, runners, seen_seconds });
             }
         }
-        status.workers.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(status)
     }
 }

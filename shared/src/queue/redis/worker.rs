@@ -20,6 +20,9 @@ pub struct Announcement {
     pub runners: u64,
     /// The pools that it serves.
     pub pools: Vec<PoolName>,
+    /// What keeps it from starting any runner, such as that its engine is away.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// An announcement with its time, by the store's clock, in milliseconds.
