@@ -50,7 +50,8 @@ pub(crate) struct Options {
     pub(crate) registration: &'static str,
     pub(crate) labels: &'static str,
     pub(crate) image: &'static str,
-    pub(crate) docker_host: Option<String>,
+    /// The address of an engine of the test's own, and a client of it.
+    pub(crate) engine: Option<(String, Docker)>,
 }
 
 impl Default for Options {
@@ -60,7 +61,7 @@ impl Default for Options {
             registration: "jit",
             labels: "self-hosted,linux,x64,ubuntu-latest",
             image: IMAGE,
-            docker_host: None,
+            engine: None,
         }
     }
 }
@@ -73,9 +74,7 @@ impl World {
     }
 
     pub(crate) async fn without_worker(options: Options) -> Self {
-        let engine = Engine::from_env().await.expect("these tests need a Docker engine: run ./devstack/test");
-        let docker = engine.client().await.unwrap();
-        BUILT.get_or_init(async || RunnerImage::compile().await.unwrap().build(&docker, IMAGE).await.unwrap()).await;
+        let (engine, docker) = engine_with_image(options.engine.clone()).await;
         let redis = RedisServer::start().await.unwrap();
         let github = {
             let config = Config { first_job: unique() * 1000, ..Config::default() };
@@ -105,7 +104,7 @@ impl World {
             .envs(common)
             .env("WORKER_NAME", &name)
             .env("WORKER_ADMIN_BIND", format!("127.0.0.1:{admin_port}"))
-            .env("DOCKER_HOST", options.docker_host.unwrap_or_else(|| engine.host().to_owned()))
+            .env("DOCKER_HOST", engine)
             .env("AUTOSCALER_GITHUB_URL", github.url())
             .env("AUTOSCALER_GITHUB_PAT", TOKEN);
         github.set_webhook(Webhook::json(format!("{ingest_url}/webhook"), SECRET));
@@ -150,6 +149,11 @@ impl World {
     /// What `/readyz` of the worker says.
     pub(crate) async fn ready(&self) -> Option<u16> {
         self.get(&format!("http://127.0.0.1:{}/readyz", self.admin_port)).await
+    }
+
+    /// What `/livez` of the worker says.
+    pub(crate) async fn live(&self) -> Option<u16> {
+        self.get(&format!("http://127.0.0.1:{}/livez", self.admin_port)).await
     }
 
     pub(crate) async fn get(&self, url: &str) -> Option<u16> {
@@ -213,6 +217,20 @@ impl World {
         let status = self.worker().stop(PATIENCE).await.unwrap();
         assert_eq!(status.code(), Some(0), "{}", self.story());
     }
+}
+
+/// The engine that a world runs on, by its address and a client of it, with the runner's image: `own`, or the one that
+/// all tests share.
+async fn engine_with_image(own: Option<(String, Docker)>) -> (String, Docker) {
+    let build = async |docker: &Docker| RunnerImage::compile().await.unwrap().build(docker, IMAGE).await.unwrap();
+    if let Some((host, docker)) = own {
+        build(&docker).await;
+        return (host, docker);
+    }
+    let engine = Engine::from_env().await.expect("these tests need a Docker engine: run ./devstack/test");
+    let docker = engine.client().await.unwrap();
+    BUILT.get_or_init(async || build(&docker).await).await;
+    (engine.host().to_owned(), docker)
 }
 
 fn pools(options: &Options) -> String {
