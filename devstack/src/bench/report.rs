@@ -23,6 +23,9 @@ pub(super) struct Report {
     more: f64,
     /// How many times as much it is, at the median.
     ratio: f64,
+    /// How much more, round by round: a quarter, half and three quarters of the rounds lie below. How far these are
+    /// apart says how much of `more` is this machine's noise.
+    more_by_round: [f64; 3],
     target: f64,
     met: bool,
     /// The parts of both.
@@ -67,8 +70,12 @@ impl Report {
             // That of the worker follows as soon; both are compared without it.
             stage("started to `start` returned", None, Some(direct(&|one| between(one.engine.started, one.answered)))),
         ];
-        let served = served(&|one| between(one.accepted, one.engine.started) - github(one));
-        let direct = direct(&|one| between(one.begun, one.engine.started));
+        let served_all = |one: &super::start::Served| between(one.accepted, one.engine.started) - github(one);
+        let direct_all = |one: &Direct| between(one.begun, one.engine.started);
+        let pairs = measured.served.iter().zip(&measured.direct);
+        let mut by_round: Vec<f64> = pairs.map(|(served, direct)| served_all(served) - direct_all(direct)).collect();
+        by_round.sort_by(f64::total_cmp);
+        let (served, direct) = (served(&served_all), direct(&direct_all));
         let more = served.median - direct.median;
         Self {
             rounds: measured.served.len(),
@@ -76,6 +83,7 @@ impl Report {
             served,
             more,
             ratio: served.median / direct.median,
+            more_by_round: [1, 2, 3].map(|quarter| by_round.get(by_round.len() * quarter / 4).copied().unwrap_or(0.0)),
             target: TARGET_MS,
             met: more <= TARGET_MS,
             stages,
@@ -92,6 +100,8 @@ impl fmt::Display for Report {
             writeln!(f, "{:<38} {:>18} {:>18}", stage.name, cell(stage.served), cell(stage.direct))?;
         }
         writeln!(f, "{:<38} {:>18} {:>18}\n", "all, up to started", cell(Some(self.served)), cell(Some(self.direct)))?;
+        let [quarter, half, three] = self.more_by_round;
+        writeln!(f, "Round by round {half:.1} ms more; in half of the rounds, between {quarter:.1} and {three:.1}.")?;
         write!(
             f,
             "At the median {:.1} ms more, {:.2} times as much. Target: at most {:.0} ms more: {}.",
