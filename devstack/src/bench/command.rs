@@ -45,7 +45,7 @@ impl BenchCommand {
 impl StartBench {
     async fn measure(&self, stack: &mut Stack, plan: &Plan, stop: &Stop) -> anyhow::Result<Measured> {
         stack.start(plan, stop).await?;
-        stop.race(start::measure(stack, self.rounds)).await?
+        Box::pin(stop.race(start::measure(stack, self.rounds))).await?
     }
 
     async fn run(self) -> anyhow::Result<()> {
