@@ -46,7 +46,10 @@ pub fn init(config: TelemetryConfig) {
     let level = if config.debug { "debug" } else { "info" };
     // Libraries are kept at info: at debug, HTTP clients print headers. The server's info is about its threads.
     let default = format!("info,actix_server=warn,ingest={level},worker={level},shared={level},devstack={level}");
-    let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    // Empty, it is not set, as with any other variable: it would allow errors only.
+    let given = std::env::var_os(EnvFilter::DEFAULT_ENV).is_some_and(|filter| !filter.is_empty());
+    let given = given.then(EnvFilter::try_from_default_env).and_then(Result::ok);
+    let mut filter = given.unwrap_or_else(|| EnvFilter::new(default));
     // Below info this library logs what it sends, and that holds the runners' credentials.
     if let Ok(quiet) = "bollard=info".parse() {
         filter = filter.add_directive(quiet);
