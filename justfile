@@ -38,6 +38,11 @@ demo *options:
 test:
     ./devstack/test
 
+# Measures how long a runner takes to start, from the answer 202 on, against direct calls to the engine
+bench-start *options:
+    cargo build --release --locked --workspace --bins
+    "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/devstack" bench start {{options}}
+
 # Format and lints
 check:
     cargo fmt --all --check
