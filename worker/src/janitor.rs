@@ -63,10 +63,11 @@ impl<P: Provider> Janitor<P> {
         };
         let mut suspects = HashSet::new();
         for found in found {
-            if self.context.keeper.holds(found.job) {
+            let attempt = found.attempt(&self.context.prefix);
+            if self.context.keeper.holds(found.job, attempt) {
                 continue;
             }
-            match self.context.queue.adopt(&found.pool, &self.context.worker, found.job).await {
+            match self.context.queue.adopt(&found.pool, &self.context.worker, found.job, attempt).await {
                 Ok(Adoption::Adopted(lease)) => sweep.adopted.push((*lease, found)),
                 Ok(Adoption::Refused(state)) if verdict(state) == Verdict::Abandoned => {
                     if self.suspects.contains(&found.runner.id) {

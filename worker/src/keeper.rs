@@ -8,7 +8,7 @@ use std::{
 
 use shared::{
     model::{JobId, PoolName, WorkerName},
-    queue::{Announcement, Lease, Queue, QueueError},
+    queue::{Announcement, Lease, LeaseId, Queue, QueueError},
     telemetry::chain,
 };
 use tokio::time::{Instant, sleep};
@@ -20,7 +20,7 @@ use crate::engine::EngineHealth;
 /// How soon a beat that failed is tried again.
 const BEAT_RETRY: Duration = Duration::from_secs(1);
 
-/// The leases that this worker holds.
+/// The leases that this worker holds, by job and attempt.
 #[derive(Debug)]
 pub struct Keeper {
     queue: Queue,
@@ -28,7 +28,7 @@ pub struct Keeper {
     pools: Vec<PoolName>,
     capacity: u32,
     engine: Arc<EngineHealth>,
-    held: Mutex<HashMap<JobId, Held>>,
+    held: Mutex<HashMap<(JobId, u64), Held>>,
 }
 
 #[derive(Debug)]
@@ -45,8 +45,7 @@ struct Held {
 #[derive(Debug)]
 pub struct Hold {
     keeper: Arc<Keeper>,
-    job: JobId,
-    epoch: u64,
+    lease: LeaseId,
     /// Cancelled when another worker may hold the job: stop working on it, and leave its container alone.
     pub lost: CancellationToken,
     /// Cancelled when the job was cancelled.
@@ -71,26 +70,25 @@ impl Keeper {
     pub fn hold(self: &Arc<Self>, lease: &Lease) -> Hold {
         let entry = Held {
             pool: lease.pool().clone(),
-            epoch: lease.epoch,
+            epoch: lease.id().epoch,
             renewed: Instant::now(),
             lost: CancellationToken::new(),
             cancelled: CancellationToken::new(),
         };
         let hold = Hold {
             keeper: Arc::clone(self),
-            job: lease.job_id(),
-            epoch: lease.epoch,
+            lease: lease.id(),
             lost: entry.lost.clone(),
             cancelled: entry.cancelled.clone(),
         };
-        self.held().insert(lease.job_id(), entry);
+        self.held().insert(key(lease.id()), entry);
         hold
     }
 
-    /// Whether a task of this worker works on `job`.
+    /// Whether a task of this worker looks after the runner of this attempt at `job`.
     #[must_use]
-    pub fn holds(&self, job: JobId) -> bool {
-        self.held().contains_key(&job)
+    pub fn holds(&self, job: JobId, attempt: u64) -> bool {
+        self.held().contains_key(&(job, attempt))
     }
 
     /// How many leases it keeps.
@@ -119,22 +117,25 @@ impl Keeper {
     async fn beat(&self) -> Result<(), QueueError> {
         for pool in &self.pools {
             let sent = Instant::now();
-            let leases: Vec<(JobId, u64)> = {
+            let leases: Vec<LeaseId> = {
                 let held = self.held();
                 let of_pool = held.iter().filter(|(_, held)| &held.pool == pool);
-                of_pool.map(|(job, held)| (*job, held.epoch)).collect()
+                of_pool
+                    .map(|((job, attempt), held)| LeaseId { job: *job, attempt: *attempt, epoch: held.epoch })
+                    .collect()
             };
             let beat = self.queue.beat(pool, &leases).await?;
             let mut held = self.held();
-            for (job, epoch) in &leases {
-                let Some(held) = held.get_mut(job).filter(|held| held.epoch == *epoch) else { continue };
-                if beat.lost.contains(job) {
+            for lease in &leases {
+                let job = lease.job;
+                let Some(held) = held.get_mut(&key(*lease)).filter(|held| held.epoch == lease.epoch) else { continue };
+                if beat.lost.contains(lease) {
                     warn!(job.id = %job, "The lease was lost");
                     held.lost.cancel();
                 } else {
                     held.renewed = sent;
                 }
-                if beat.cancelled.contains(job) && !held.cancelled.is_cancelled() {
+                if beat.cancelled.contains(lease) && !held.cancelled.is_cancelled() {
                     info!(job.id = %job, "The job was cancelled");
                     held.cancelled.cancel();
                 }
@@ -150,27 +151,42 @@ impl Keeper {
         self.queue.announce(&self.worker, said).await
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<JobId, Held>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<(JobId, u64), Held>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// What a lease is kept under.
+fn key(lease: LeaseId) -> (JobId, u64) {
+    (lease.job, lease.attempt)
+}
+
 impl Hold {
+    /// Takes note that the lease is for a runner which an earlier attempt has made.
+    pub fn now_for(&mut self, attempt: u64) {
+        let mut held = self.keeper.held();
+        if let Some(entry) = held.remove(&key(self.lease)) {
+            self.lease.attempt = attempt;
+            held.insert(key(self.lease), entry);
+        }
+    }
+
     /// Whether the lease cannot have ended yet, by this process's own clock, with a sixth of it to spare: to be asked before each step
     /// that cannot be taken back.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         let lease = self.keeper.queue.config().lease_seconds;
         let held = self.keeper.held();
-        held.get(&self.job).is_some_and(|held| held.epoch == self.epoch && held.renewed.elapsed() < lease * 5 / 6)
+        held.get(&key(self.lease))
+            .is_some_and(|held| held.epoch == self.lease.epoch && held.renewed.elapsed() < lease * 5 / 6)
     }
 }
 
 impl Drop for Hold {
     fn drop(&mut self) {
         let mut held = self.keeper.held();
-        if held.get(&self.job).is_some_and(|held| held.epoch == self.epoch) {
-            held.remove(&self.job);
+        if held.get(&key(self.lease)).is_some_and(|held| held.epoch == self.lease.epoch) {
+            held.remove(&key(self.lease));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use shared::{
     model::{JobId, JobMessage, Pool, PoolName, Pools, RunnerName, RunnerNamePrefix, Scope},
-    queue::Unmatched,
+    queue::{ServedBy, Unmatched},
 };
 
 use super::{
@@ -27,14 +27,25 @@ pub(super) enum Decision {
     Enqueue(Box<JobMessage>),
     /// Cancel the job, wherever it is.
     Cancel { pool: PoolName, job: JobId, reason: String },
-    /// Put it on the job's record.
-    Note { pool: PoolName, job: JobId, detail: String },
+    /// Put it on the job's record; and with a runner, see to what follows from its being that one.
+    Note { pool: PoolName, job: JobId, runner: Option<GivenTo>, detail: String },
     /// Keep a record of a job that no pool takes.
     Unmatched(Unmatched),
     /// Nothing, for this reason.
     Ignore(String),
     /// Tell the sender that it cannot be.
     Refuse(String),
+}
+
+/// The runner that GitHub gave a job to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct GivenTo {
+    /// Its name, cut.
+    pub(super) name: String,
+    /// Whose it is.
+    pub(super) by: ServedBy,
+    /// Whether it is done with the job.
+    pub(super) completed: bool,
 }
 
 /// Decides what is to be done about `event`.
@@ -75,34 +86,45 @@ fn queued(event: &WorkflowJobEvent<'_>, hook: Hook<'_>, pools: &Pools) -> Decisi
 
 fn progress(event: &WorkflowJobEvent<'_>, pools: &Pools, prefix: &RunnerNamePrefix) -> Decision {
     let job = &event.workflow_job;
+    let completed = event.action == Action::Completed;
+    let runner =
+        job.runner().map(|name| GivenTo { by: whose(&name, job, prefix), name: cut(&name, WORD_CHARS_MAX), completed });
     let pool = match pools.route(&job.labels, &event.repository.full_name) {
         Ok(pool) => pool.name.clone(),
+        // Pools may have changed since one of our runners was started: who it was started for waits in any of them.
+        Err(_) if runner.as_ref().is_some_and(|runner| runner.by != ServedBy::Foreign) => {
+            pools.iter().next().map_or_else(PoolName::default_pool, |pool| pool.name.clone())
+        }
         Err(unrouted) => return Decision::Ignore(cut(&unrouted.to_string(), REASON_CHARS_MAX)),
     };
-    if event.action == Action::Completed
-        && job.runner().is_none()
+    if completed
+        && runner.is_none()
         && let Some(conclusion @ ("cancelled" | "skipped")) = job.conclusion.as_deref()
     {
         return Decision::Cancel { pool, job: job.id, reason: format!("GitHub: {conclusion} before it started") };
     }
-    let detail = match event.action {
-        Action::Completed => {
-            let conclusion = cut(job.conclusion.as_deref().unwrap_or("no conclusion"), WORD_CHARS_MAX);
-            format!("GitHub: completed, {conclusion}, {}", on_runner(job, prefix))
+    let on = match &runner {
+        None => "on no runner".to_owned(),
+        Some(GivenTo { name, by: ServedBy::Other { job, .. }, .. }) => {
+            format!("on runner {name}, which was started for job {job}")
         }
-        _ => format!("GitHub: in progress {}", on_runner(job, prefix)),
+        Some(GivenTo { name, .. }) => format!("on runner {name}"),
     };
-    Decision::Note { pool, job: job.id, detail }
+    let detail = if completed {
+        let conclusion = cut(job.conclusion.as_deref().unwrap_or("no conclusion"), WORD_CHARS_MAX);
+        format!("GitHub: completed, {conclusion}, {on}")
+    } else {
+        format!("GitHub: in progress {on}")
+    };
+    Decision::Note { pool, job: job.id, runner, detail }
 }
 
-/// `on runner X`, and if that is a runner of ours which was started for another job, for which.
-fn on_runner(job: &WorkflowJob<'_>, prefix: &RunnerNamePrefix) -> String {
-    let Some(runner) = job.runner() else { return "on no runner".to_owned() };
-    let started_for = runner.parse::<RunnerName>().ok().and_then(|runner| runner.job(prefix));
-    let runner = cut(&runner, WORD_CHARS_MAX);
-    match started_for {
-        Some(other) if other != job.id => format!("on runner {runner}, which was started for job {other}"),
-        _ => format!("on runner {runner}"),
+/// Whose runner it is, by its name.
+fn whose(runner: &str, job: &WorkflowJob<'_>, prefix: &RunnerNamePrefix) -> ServedBy {
+    match runner.parse::<RunnerName>().ok().and_then(|runner| runner.started_for(prefix)) {
+        Some((own, attempt)) if own == job.id => ServedBy::Own { attempt },
+        Some((other, attempt)) => ServedBy::Other { job: other, attempt },
+        None => ServedBy::Foreign,
     }
 }
 

@@ -4,14 +4,14 @@ use std::{future::Future, time::Duration};
 
 use shared::{
     model::{JobState, Pools, RunnerNamePrefix},
-    queue::{CancelOutcome, Enqueued, Noted, Queue, QueueError},
+    queue::{CancelOutcome, Enqueued, Noted, Queue, QueueError, Served},
 };
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
     answer::{Answer, Verdict},
     body::BodyLimits,
-    decide::Decision,
+    decide::{Decision, GivenTo},
     error::ReceiveError,
     signature::Signatures,
 };
@@ -85,8 +85,15 @@ impl Inbox {
                     CancelOutcome::DuplicateDelivery => seen(),
                 })
             }
-            Decision::Note { pool, job, detail } => {
-                let noted = self.ask(self.queue.note(&pool, job, delivery, &detail)).await?;
+            Decision::Note { pool, job, runner, detail } => {
+                let noted = match &runner {
+                    None => self.ask(self.queue.note(&pool, job, delivery, &detail)).await?,
+                    Some(GivenTo { name, by, completed }) => {
+                        let (by, completed) = (*by, *completed);
+                        let served = Served { job, runner: name, by, completed, delivery, detail: &detail };
+                        self.ask(self.queue.served(&pool, &served)).await?
+                    }
+                };
                 Ok(match noted {
                     Noted::Recorded => Answer::new(Verdict::Noted, format!("it is on the record of job {job}")),
                     Noted::Unknown => Answer::new(Verdict::Ignored, format!("job {job} did not come through here")),

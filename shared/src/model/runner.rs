@@ -19,8 +19,7 @@ impl fmt::Display for RunnerId {
 
 /// What a runner is called, here and at GitHub: `<prefix>-<job id>-<attempt>`, at most 64 characters.
 ///
-/// The attempt is the epoch of the lease, which rises with every reservation: no two runners
-/// that were ever started for a job share a name.
+/// The attempt rises with every reservation of the job: no two runners that were ever started for it share a name.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RunnerName(String);
@@ -29,18 +28,17 @@ impl RunnerName {
     /// The most characters that a prefix may have: 64, less two dashes and the digits of two numbers.
     pub const PREFIX_CHARS_MAX: usize = 30;
 
-    /// The name of the runner that is started for `job` in its lease of `epoch`.
+    /// The name of the runner that is started in an attempt at `job`.
     #[must_use]
-    pub fn new(prefix: &RunnerNamePrefix, job: JobId, epoch: u64) -> Self {
-        Self(format!("{}-{job}-{epoch}", prefix.0))
+    pub fn new(prefix: &RunnerNamePrefix, job: JobId, attempt: u64) -> Self {
+        Self(format!("{}-{job}-{attempt}", prefix.0))
     }
 
-    /// The job that a runner of this name was started for; `None` when it is not one of ours.
+    /// The job that a runner of this name was started for, and in which attempt; `None` when it is not one of ours.
     #[must_use]
-    pub fn job(&self, prefix: &RunnerNamePrefix) -> Option<JobId> {
-        let (job, epoch) = self.0.strip_prefix(&prefix.0)?.strip_prefix('-')?.split_once('-')?;
-        epoch.parse::<u64>().ok()?;
-        job.parse().ok()
+    pub fn started_for(&self, prefix: &RunnerNamePrefix) -> Option<(JobId, u64)> {
+        let (job, attempt) = self.0.strip_prefix(&prefix.0)?.strip_prefix('-')?.split_once('-')?;
+        Some((job.parse().ok()?, attempt.parse().ok()?))
     }
 }
 
@@ -90,9 +88,9 @@ mod tests {
         let name = RunnerName::new(&prefix, job, 3);
 
         assert_eq!(name.as_str(), "gha-289782451-3");
-        assert_eq!(name.job(&prefix), Some(job));
+        assert_eq!(name.started_for(&prefix), Some((job, 3)));
         for other in ["gha-1", "ghal-1-1", "gha-x-1", "gha-1-x", "gha-0-1", "GitHub Actions 5"] {
-            assert_eq!(other.parse::<RunnerName>().unwrap().job(&prefix), None, "{other}");
+            assert_eq!(other.parse::<RunnerName>().unwrap().started_for(&prefix), None, "{other}");
         }
     }
 

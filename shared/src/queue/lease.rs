@@ -7,6 +7,18 @@ use tokio::time::Instant;
 use super::What;
 use crate::model::{JobId, JobMessage, JobState, PoolName};
 
+/// Names a lease: whoever holds it may tell the store of it.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct LeaseId {
+    /// The job.
+    pub job: JobId,
+    /// Which of the job's runners it is for, from 1: part of the runner's name. A job has several leases at a time when its runner took
+    /// another job.
+    pub attempt: u64,
+    /// Rises with every reservation and adoption of the job; the store refuses an older one.
+    pub epoch: u64,
+}
+
 /// The right to work on a job, until it is settled or a beat is missed for the lease's length.
 ///
 /// Not `Clone`, and settled by value: a job is settled once. Whoever drops a lease without settling it leaves it
@@ -15,11 +27,13 @@ use crate::model::{JobId, JobMessage, JobState, PoolName};
 pub struct Lease {
     /// The job.
     pub job: JobMessage,
-    /// Rises with every reservation of the job; the store refuses an older one.
-    pub epoch: u64,
+    /// Which of the job's runners it is for.
+    pub(super) attempt: u64,
+    /// Rises with every reservation and adoption of the job.
+    pub(super) epoch: u64,
     /// How many attempts have failed.
     pub attempts: u32,
-    /// How long the job had been in the queue when it was leased, by the store's clock.
+    /// How long the job had waited when it was leased, since it came or was replayed; by the store's clock.
     pub waited: Duration,
     /// What has happened and is not on the record yet.
     pub(super) events: Vec<Happened>,
@@ -38,6 +52,12 @@ impl Lease {
     #[must_use]
     pub fn job_id(&self) -> JobId {
         self.job.job_id
+    }
+
+    /// What names this lease.
+    #[must_use]
+    pub fn id(&self) -> LeaseId {
+        LeaseId { job: self.job_id(), attempt: self.attempt, epoch: self.epoch }
     }
 
     /// The job's pool.
@@ -101,6 +121,11 @@ pub enum Settlement {
         /// What failed, and what to do about it.
         error: String,
     },
+    /// GitHub wants it no more.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
     /// Not this job's fault: try again after a while. No attempt is charged.
     Release {
         /// When to try again; at once, and before all others of its scope, if zero.
@@ -114,7 +139,7 @@ pub enum Settlement {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Beat {
     /// These are held by nobody or by somebody else now: stop working on them.
-    pub lost: Vec<JobId>,
-    /// These were cancelled.
-    pub cancelled: Vec<JobId>,
+    pub lost: Vec<LeaseId>,
+    /// The jobs of these were cancelled.
+    pub cancelled: Vec<LeaseId>,
 }

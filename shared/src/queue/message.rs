@@ -64,3 +64,39 @@ pub struct Unmatched {
     /// What is missing where, for people.
     pub detail: String,
 }
+
+/// Whose runner GitHub gave a job to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ServedBy {
+    /// One of ours, made for that very job.
+    Own {
+        /// Which of the job's runners.
+        attempt: u64,
+    },
+    /// One of ours, made for another job.
+    Other {
+        /// The job that it was made for.
+        job: JobId,
+        /// Which of that job's runners.
+        attempt: u64,
+    },
+    /// Somebody else's.
+    Foreign,
+}
+
+/// That a job runs, or ran.
+#[derive(Clone, Copy, Debug)]
+pub struct Served<'a> {
+    /// The job.
+    pub job: JobId,
+    /// The runner's name.
+    pub runner: &'a str,
+    /// Whose it is.
+    pub by: ServedBy,
+    /// Whether the job is completed.
+    pub completed: bool,
+    /// The delivery that says so.
+    pub delivery: &'a DeliveryId,
+    /// What is to be said of it on the record.
+    pub detail: &'a str,
+}

@@ -10,16 +10,22 @@
 //!
 //! Every operation may be repeated after an error: at worst a lease is left to expire.
 
+mod audit;
 mod config;
+mod dead_letter;
 mod error;
 mod lease;
+mod limits;
 mod message;
 mod record;
 pub mod redis;
 
 pub use self::redis::{Announcement, Progress, RedisQueue as Queue};
+pub use audit::AuditReport;
 pub use config::QueueConfig;
+pub use dead_letter::DeadLetters;
 pub use error::QueueError;
-pub use lease::{Adoption, Beat, Lease, Reserved, Settlement};
-pub use message::{CancelOutcome, Enqueued, Noted, Unmatched};
+pub use lease::{Adoption, Beat, Lease, LeaseId, Reserved, Settlement};
+pub use limits::{LimitChange, PoolLimits};
+pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use record::{Event, JobRecord, What};

@@ -45,6 +45,12 @@ pub enum What {
     Adopted,
     /// GitHub said something about it.
     Noted,
+    /// Its runner took another job, so it waits again.
+    Reopened,
+    /// It was a dead letter and was put back.
+    Replayed,
+    /// It was a dead letter and was taken out.
+    Dropped,
 }
 
 impl What {
@@ -70,6 +76,9 @@ impl What {
             Self::WorkerLost => "worker_lost",
             Self::Adopted => "adopted",
             Self::Noted => "noted",
+            Self::Reopened => "reopened",
+            Self::Replayed => "replayed",
+            Self::Dropped => "dropped",
         }
     }
 }
@@ -109,6 +118,8 @@ pub struct JobRecord {
     pub replays: u32,
     /// The last error, if there was one.
     pub error: Option<String>,
+    /// The first error, if there was one: replays and later errors leave it.
+    pub first_error: Option<String>,
     /// The runner that was started for it last.
     pub runner: Option<RunnerName>,
     /// The worker that held it last.

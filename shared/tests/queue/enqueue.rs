@@ -77,8 +77,8 @@ async fn a_worker_learns_at_its_next_beat_that_its_job_was_cancelled_and_a_faile
 
     let outcome = test.queue.cancel(&pool(), job(1), None, "cancelled at GitHub").await.unwrap();
     assert_eq!(outcome, CancelOutcome::Flagged);
-    let beat = test.queue.beat(&pool(), &[(job(1), lease.epoch)]).await.unwrap();
-    assert_eq!(beat.cancelled, [job(1)]);
+    let beat = test.queue.beat(&pool(), &[lease.id()]).await.unwrap();
+    assert_eq!(beat.cancelled, [lease.id()]);
     let retry = Settlement::Retry { delay: std::time::Duration::ZERO, error: "no".to_owned() };
     assert_eq!(test.queue.settle(lease, retry).await.unwrap(), JobState::Cancelled);
     assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared::{
     model::{JobState, PoolName},
-    queue::{Adoption, Progress, QueueError, Reserved, Settlement, What},
+    queue::{Adoption, LeaseId, Progress, QueueError, Reserved, Settlement, What},
 };
 use tokio::time::{Instant, sleep};
 
@@ -55,7 +55,7 @@ async fn a_job_that_was_starting_when_its_worker_died_starts_elsewhere_and_the_d
 
     let lease = take_over(&test).await;
     assert_eq!(lease.job_id(), job(1));
-    assert!(lease.epoch > lost.epoch);
+    assert!(lease.id().epoch > lost.id().epoch);
     let error = test.queue.settle(lost, done()).await.unwrap_err();
     assert!(matches!(error, QueueError::LeaseLost { .. }), "{error}");
     assert_eq!(test.queue.settle(lease, done()).await.unwrap(), JobState::Done);
@@ -102,7 +102,7 @@ async fn a_job_whose_runner_is_up_is_not_started_again_and_any_worker_that_finds
     test.queue.progress(&mut lost, Progress { started: true, ..Progress::default() }).await.unwrap();
 
     assert!(matches!(
-        test.queue.adopt(&pool(), &worker("alive"), job(1)).await.unwrap(),
+        test.queue.adopt(&pool(), &worker("alive"), job(1), 1).await.unwrap(),
         Adoption::Refused(Some(JobState::Running))
     ));
     let deadline = Instant::now() + 5 * LEASE;
@@ -111,7 +111,7 @@ async fn a_job_whose_runner_is_up_is_not_started_again_and_any_worker_that_finds
         sleep(LEASE / 10).await;
     }
 
-    let Adoption::Adopted(lease) = test.queue.adopt(&pool(), &worker("alive"), job(1)).await.unwrap() else {
+    let Adoption::Adopted(lease) = test.queue.adopt(&pool(), &worker("alive"), job(1), 1).await.unwrap() else {
         panic!("not adopted")
     };
     assert!(test.queue.progress(&mut lost, Progress::default()).await.is_err());
@@ -125,9 +125,9 @@ async fn a_worker_that_comes_back_under_its_name_gets_its_runners_at_once() {
     test.enqueue(1).await;
     let lost = test.reserve("a").await;
 
-    let adoption = test.queue.adopt(&pool(), &worker("a"), job(1)).await.unwrap();
+    let adoption = test.queue.adopt(&pool(), &worker("a"), job(1), 1).await.unwrap();
     let Adoption::Adopted(lease) = adoption else { panic!("{adoption:?}") };
-    assert_eq!(lease.epoch, lost.epoch + 1);
+    assert_eq!((lease.id().attempt, lease.id().epoch), (1, lost.id().epoch + 1));
     assert_eq!(lease.job, message(1));
 }
 
@@ -152,11 +152,12 @@ async fn beats_keep_a_lease_and_name_those_that_are_lost() {
     let test = TestQueue::new().await;
     test.enqueue(1).await;
     let lease = test.reserve("a").await;
+    let unknown = LeaseId { job: job(7), attempt: 1, epoch: 1 };
 
     for _ in 0..6 {
         sleep(LEASE / 3).await;
-        let beat = test.queue.beat(&pool(), &[(job(1), lease.epoch), (job(7), 1)]).await.unwrap();
-        assert_eq!(beat.lost, [job(7)]);
+        let beat = test.queue.beat(&pool(), &[lease.id(), unknown]).await.unwrap();
+        assert_eq!(beat.lost, [unknown]);
         assert!(matches!(test.try_reserve("b").await, Reserved::Empty { .. }));
     }
     assert_eq!(test.queue.settle(lease, done()).await.unwrap(), JobState::Done);
@@ -171,7 +172,7 @@ async fn healthy_workers_keep_their_jobs_when_it_was_the_store_that_was_away() {
 
     sleep(2 * LEASE).await; // nobody calls: as if the store had been frozen
     assert!(matches!(test.try_reserve("b").await, Reserved::Empty { .. }), "the job was given to another");
-    let beat = test.queue.beat(&pool(), &[(job(1), lease.epoch)]).await.unwrap();
+    let beat = test.queue.beat(&pool(), &[lease.id()]).await.unwrap();
     assert_eq!(beat.lost, []);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared::{
     backoff::Backoff,
     github::{GithubError, Kind},
-    queue::Settlement,
+    queue::{QueueError, Settlement},
     telemetry::chain,
 };
 
@@ -26,6 +26,9 @@ pub enum Failure {
     /// The engine did not make its container.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The queue did not say what had to be known before going on.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
     /// The lease could not be extended for so long that another worker may hold the job.
     #[error("the lease could not be extended in time")]
     Stale,
@@ -59,7 +62,7 @@ impl Failure {
                 }
             },
             Self::Jit(_) => retry(error),
-            Self::Stale => Settlement::Release { delay: Duration::ZERO, reason: error },
+            Self::Stale | Self::Queue(_) => Settlement::Release { delay: Duration::ZERO, reason: error },
             Self::NoPool(_) | Self::TooOld { .. } => Settlement::Dead { error },
         }
     }

@@ -37,9 +37,9 @@ impl From<Found> for Runner {
 /// `starting` is the right to prepare a runner, given back once it is started.
 pub async fn fulfil<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, starting: OwnedSemaphorePermit) {
     let reserved = Instant::now();
-    let hold = context.keeper.hold(&lease);
-    let name = RunnerName::new(&context.prefix, lease.job_id(), lease.epoch);
-    match prepare(&context, &mut lease, &hold, &name).await {
+    let mut hold = context.keeper.hold(&lease);
+    let name = RunnerName::new(&context.prefix, lease.job_id(), lease.id().attempt);
+    match prepare(&context, &mut lease, &mut hold, &name).await {
         Ok(runner) => {
             context.metrics.started(reserved.elapsed());
             drop(starting);
@@ -70,7 +70,7 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, lease: Lease, found: F
 async fn prepare<P: Provider>(
     context: &Context<P>,
     lease: &mut Lease,
-    hold: &Hold,
+    hold: &mut Hold,
     name: &RunnerName,
 ) -> Result<Runner, Failure> {
     let most = context.autoscale_timeout;
@@ -79,10 +79,13 @@ async fn prepare<P: Provider>(
     }
     let pool = context.pools.get(lease.pool()).ok_or_else(|| Failure::NoPool(lease.pool().clone()))?;
     // Only a job that was leased before can have a container.
-    if lease.epoch > 1
-        && let Some(runner) = found_running(context, lease).await?
+    if lease.id().attempt > 1
+        && let Some((runner, attempt)) = found_running(context, lease).await?
     {
-        record(context, lease, Progress { started: true, ..Progress::default() }).await?;
+        let found =
+            Progress { started: true, runner: Some(&runner.handle.name), found: Some(attempt), ..Progress::default() };
+        record(context, lease, found).await?;
+        hold.now_for(attempt);
         return Ok(runner);
     }
     let scope = lease.job.scope.clone();
@@ -132,15 +135,20 @@ async fn start<P: Provider>(
     Ok(handle)
 }
 
-/// The container that an earlier attempt has started on this engine, if there is one; those that never ran are removed.
-async fn found_running<P: Provider>(context: &Context<P>, lease: &mut Lease) -> Result<Option<Runner>, Failure> {
+/// The container that an earlier attempt has started on this engine, if there is one, and which attempt; those that never
+/// ran are removed. A runner that took another job is that job's.
+async fn found_running<P: Provider>(context: &Context<P>, lease: &mut Lease) -> Result<Option<(Runner, u64)>, Failure> {
     let mut running = None;
     for found in context.report(context.provider.find(lease.job_id()).await)? {
+        let attempt = found.attempt(&context.prefix);
+        if context.queue.took_another(lease.pool(), lease.job_id(), attempt).await? {
+            continue;
+        }
         if found.state == RunnerState::Created || running.is_some() {
             finish::discard(context, &found.into()).await;
         } else {
             lease.happened(What::Adopted, format!("found the runner {} on this host", found.runner.name));
-            running = Some(Runner::from(found));
+            running = Some((Runner::from(found), attempt));
         }
     }
     Ok(running)

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use shared::model::{JobId, PoolName, RunnerId, RunnerName, Scope, WorkerName};
+use shared::model::{JobId, PoolName, RunnerId, RunnerName, RunnerNamePrefix, Scope, WorkerName};
 use time::OffsetDateTime;
 
 use crate::runner::label;
@@ -63,6 +63,12 @@ pub struct Exit {
 }
 
 impl Found {
+    /// Which attempt at its job it was made in, by its name; 0 for a name that is not as we give them.
+    #[must_use]
+    pub fn attempt(&self, prefix: &RunnerNamePrefix) -> u64 {
+        self.runner.name.started_for(prefix).map_or(0, |(_, attempt)| attempt)
+    }
+
     /// Reads a container's labels; `None` if one of ours is missing or odd: then it is none of our making.
     #[must_use]
     pub fn read(runner: RunnerHandle, state: RunnerState, labels: &HashMap<String, String>) -> Option<Self> {

@@ -9,18 +9,31 @@ use crate::{
 };
 
 impl RedisQueue {
-    /// Gives the lease on `job` to a worker that found its container up: to the worker that held it, after a restart, or to any
-    /// worker once the one that held it fell silent.
+    /// Gives the lease of a runner, which was made for the `attempt` of `job`, to a worker that found its container up: to
+    /// the worker that held it, after a restart, or to any worker once the one that held it fell silent.
     ///
     /// Not cancel-safe, as [`reserve`](Self::reserve) is not.
     ///
     /// # Errors
     ///
     /// As [`reserve`](Self::reserve).
-    pub async fn adopt(&self, pool: &PoolName, worker: &WorkerName, job: JobId) -> Result<Adoption, QueueError> {
+    pub async fn adopt(
+        &self,
+        pool: &PoolName,
+        worker: &WorkerName,
+        job: JobId,
+        attempt: u64,
+    ) -> Result<Adoption, QueueError> {
         let answer: Vec<Value> = self
             .commands
-            .script(script::ADOPT.key(keys::prefix(pool)).arg(job.get()).arg(worker.as_str()).arg(self.lease_ms()))
+            .script(
+                script::ADOPT
+                    .key(keys::prefix(pool))
+                    .arg(job.get())
+                    .arg(attempt)
+                    .arg(worker.as_str())
+                    .arg(self.lease_ms()),
+            )
             .await?;
         match &answer[..] {
             [Value::Int(1), leased @ ..] => {

@@ -26,6 +26,16 @@ pub(super) fn events(prefix: &str, job: JobId) -> String {
     format!("{prefix}events:{job}")
 }
 
+/// The zset of a pool's dead letters, by the time at which they died.
+pub(super) fn dead(pool: &PoolName) -> String {
+    format!("{}dead", prefix(pool))
+}
+
+/// There while a pool was audited of late.
+pub(super) fn audit(pool: &PoolName) -> String {
+    format!("{}audit", prefix(pool))
+}
+
 /// The zset that holds one member while there may be work.
 pub(super) fn wake(pool: &PoolName) -> String {
     format!("{}wake", prefix(pool))

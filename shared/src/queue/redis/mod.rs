@@ -5,11 +5,16 @@
 //! semaphore that holds the pool's limit.
 
 mod adopt;
+mod audit;
 mod beat;
 mod cancel;
 mod connection;
+mod crossover;
+mod dead_letter;
 mod enqueue;
 mod keys;
+mod limits;
+mod list;
 mod read;
 mod reserve;
 mod script;
@@ -30,7 +35,7 @@ pub use settle::Progress;
 pub use worker::Announcement;
 
 use super::{QueueConfig, QueueError};
-use crate::model::PoolName;
+use crate::model::{JobId, PoolName};
 
 /// So many crashes of its worker while a job starts make it a dead letter: a job that kills workers must not kill them all.
 const CRASHES_MAX: u32 = 3;
@@ -95,6 +100,11 @@ impl RedisQueue {
     fn keep_ms(&self) -> u64 {
         millis(self.config.keep_days)
     }
+}
+
+/// The ids of jobs that came back from the store.
+fn job_ids(texts: &[String]) -> Vec<JobId> {
+    texts.iter().filter_map(|text| text.parse().ok()).collect()
 }
 
 /// A duration as the scripts take it.

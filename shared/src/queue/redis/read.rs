@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use redis::{cmd, pipe};
+use redis::{cmd, from_redis_value, pipe};
 use time::OffsetDateTime;
 
 use super::{RedisQueue, keys, script, worker::Announced};
@@ -15,8 +15,8 @@ use crate::{
 /// A worker that was silent for so long is not shown any more.
 const WORKER_MEMORY: Duration = Duration::from_hours(24);
 
-/// The pool's limit and leases, the scope's limit and leases, why the pool is paused and for how many ms.
-type Facts = (Option<u64>, u64, Option<u64>, u64, Option<String>, i64);
+/// The pool's leases, the scope's leases, why the pool is paused and for how many ms.
+type Facts = (u32, u32, Option<String>, i64);
 
 /// The hash of a job, and the list of its events.
 type Stored = (HashMap<String, String>, Vec<String>);
@@ -41,28 +41,54 @@ impl RedisQueue {
         Ok(unmatched.map(|stored| record(job, None, stored)))
     }
 
+    /// The records of jobs in a pool; those that are gone are left out.
+    pub(super) async fn records(
+        &self,
+        prefix: &str,
+        pool: Option<&PoolName>,
+        jobs: &[JobId],
+    ) -> Result<Vec<JobRecord>, QueueError> {
+        let stored = self.stored_all(prefix, jobs).await?;
+        Ok(stored.into_iter().map(|(job, stored)| record(job, pool.cloned(), stored)).collect())
+    }
+
     async fn stored(&self, prefix: &str, job: JobId) -> Result<Option<Stored>, QueueError> {
+        Ok(self.stored_all(prefix, &[job]).await?.pop().map(|(_, stored)| stored))
+    }
+
+    async fn stored_all(&self, prefix: &str, jobs: &[JobId]) -> Result<Vec<(JobId, Stored)>, QueueError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut commands = pipe();
-        commands.hgetall(keys::job(prefix, job)).lrange(keys::events(prefix, job), 0, -1);
-        let stored: Stored = self.commands.pipeline(&commands).await?;
-        Ok(stored.0.contains_key("state").then_some(stored))
+        for job in jobs {
+            commands.hgetall(keys::job(prefix, *job)).lrange(keys::events(prefix, *job), 0, -1);
+        }
+        let stored: Vec<redis::Value> = self.commands.pipeline(&commands).await?;
+        let read = jobs.iter().zip(stored.chunks_exact(2)).map(|(job, pair)| {
+            let stored: Stored = (from_redis_value(pair[0].clone())?, from_redis_value(pair[1].clone())?);
+            Ok((*job, stored))
+        });
+        let read: Result<Vec<(JobId, Stored)>, redis::ParsingError> = read.collect();
+        let mut read = read.map_err(|error| QueueError::Store(Box::new(error)))?;
+        read.retain(|(_, stored)| stored.0.contains_key("state"));
+        Ok(read)
     }
 
     /// What a pending job waits for.
     async fn why_pending(&self, pool: &PoolName, record: &JobRecord) -> Result<String, QueueError> {
         let prefix = keys::prefix(pool);
         let scope = record.scope.as_ref().map(ToString::to_string).unwrap_or_default();
+        let limits = self.limits_of(pool).await?;
         let mut commands = pipe();
         commands
-            .hget(format!("{prefix}limits"), "pool")
             .zcard(format!("{prefix}lease"))
-            .hget(format!("{prefix}limits"), "scope")
             .scard(format!("{prefix}active:{scope}"))
             .get(format!("{prefix}paused"))
             .pttl(format!("{prefix}paused"));
-        let (limit, leased, scope_limit, active, paused, left): Facts = self.commands.pipeline(&commands).await?;
-        let limit = limit.unwrap_or(0);
-        let scope_limit = scope_limit.unwrap_or(0);
+        let (leased, active, paused, left): Facts = self.commands.pipeline(&commands).await?;
+        let limit = limits.max_runners.unwrap_or(0);
+        let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope)).unwrap_or(0);
         Ok(match paused {
             Some(reason) => format!("waiting for another {} s: {reason}", left.max(0) / 1000),
             None if limit == 0 => "waiting for a worker: none has served this pool yet".to_owned(),
@@ -160,6 +186,7 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
         attempts: number("attempts").unwrap_or(0),
         replays: number("replays").unwrap_or(0),
         error: text("err"),
+        first_error: text("first_err"),
         runner: text("runner").and_then(|text| text.parse().ok()),
         worker: text("worker").and_then(|text| text.parse().ok()),
         enqueued_at: at("enq"),
@@ -176,6 +203,6 @@ fn event(line: &str) -> Option<Event> {
 }
 
 /// A time of the store's clock.
-fn moment(ms: i64) -> Option<OffsetDateTime> {
+pub(super) fn moment(ms: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
 }

@@ -6,7 +6,7 @@ use redis::{Value, cmd};
 
 use super::{CRASHES_MAX, ORPHAN_HOLD, RedisQueue, keys, millis, script};
 use crate::{
-    model::{JobId, PoolName, WorkerName},
+    model::{PoolName, WorkerName},
     queue::{Lease, QueueError, Reserved, Settlement},
 };
 
@@ -52,15 +52,24 @@ impl RedisQueue {
         }
     }
 
-    /// Makes a lease of what a script returned: epoch, message, attempts, ms in the queue. A job whose message cannot be read becomes a dead letter.
+    /// Makes a lease of what a script returned: attempt, epoch, message, failed attempts, ms that the job has waited. A job
+    /// whose message cannot be read becomes a dead letter.
     pub(super) async fn lease(&self, pool: &PoolName, id: String, leased: &[Value]) -> Result<Lease, QueueError> {
-        let [Value::Int(epoch), Value::BulkString(message), Value::Int(attempts), Value::Int(waited)] = leased else {
+        let [
+            Value::Int(attempt),
+            Value::Int(epoch),
+            Value::BulkString(message),
+            Value::Int(attempts),
+            Value::Int(waited),
+        ] = leased
+        else {
             return Err(QueueError::unexpected(&leased));
         };
-        let epoch = u64::try_from(*epoch).unwrap_or_default();
+        let [attempt, epoch] = [attempt, epoch].map(|number| u64::try_from(*number).unwrap_or_default());
         match serde_json::from_slice(message) {
             Ok(job) => Ok(Lease {
                 job,
+                attempt,
                 epoch,
                 attempts: u32::try_from(*attempts).unwrap_or_default(),
                 waited: from_millis(*waited),
@@ -68,7 +77,7 @@ impl RedisQueue {
             }),
             Err(error) => {
                 let error_text = format!("corrupt: its message cannot be read: {error}");
-                self.settle_id(pool, &id, epoch, &Settlement::Dead { error: error_text }, &[]).await?;
+                self.settle_id(pool, &id, (attempt, epoch), &Settlement::Dead { error: error_text }, &[]).await?;
                 Err(QueueError::Corrupt { id, source: Box::new(error) })
             }
         }
@@ -95,9 +104,4 @@ impl RedisQueue {
 /// A time that a script returned.
 fn from_millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or_default())
-}
-
-/// A job's id that came back from a script.
-pub(super) fn job_id(text: &str) -> Option<JobId> {
-    text.parse().ok()
 }

@@ -17,6 +17,8 @@ use crate::{
 pub struct Progress<'a> {
     /// The runner that was made for it.
     pub runner: Option<&'a RunnerName>,
+    /// That it is a runner which an earlier attempt has made, and which was found up: that attempt.
+    pub found: Option<u64>,
     /// Whether its container is up: from now on it may outlive its worker, and the job is not started again elsewhere.
     pub started: bool,
     /// That the runner has ended for good, with what is to be said of it: from now on the job is done, even if nobody
@@ -36,15 +38,18 @@ impl RedisQueue {
         script
             .key(keys::prefix(lease.pool()))
             .arg(lease.job_id().get())
+            .arg(lease.attempt)
             .arg(lease.epoch)
             .arg(if progress.started { JobState::Running.as_str() } else { "" })
             .arg(progress.runner.map_or("", RunnerName::as_str))
+            .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
             .arg(progress.exited.unwrap_or_default());
         add_events(&mut script, &lease.events);
         let held: bool = self.commands.script(&script).await?;
         if !held {
             return Err(QueueError::LeaseLost { job_id: lease.job_id() });
         }
+        lease.attempt = progress.found.unwrap_or(lease.attempt);
         lease.events.clear();
         Ok(())
     }
@@ -59,7 +64,8 @@ impl RedisQueue {
         let id = lease.job_id().to_string();
         let mut failures = 0;
         loop {
-            match self.settle_id(lease.pool(), &id, lease.epoch, &settlement, &lease.events).await {
+            let of = (lease.attempt, lease.epoch);
+            match self.settle_id(lease.pool(), &id, of, &settlement, &lease.events).await {
                 Err(error) if error.is_transient() => {
                     if failures == 0 {
                         let error = crate::telemetry::chain(&error);
@@ -75,12 +81,12 @@ impl RedisQueue {
         }
     }
 
-    /// Ends a lease; `None` when it was lost.
+    /// Ends the lease of an attempt and epoch; `None` when it was lost.
     pub(super) async fn settle_id(
         &self,
         pool: &PoolName,
         id: &str,
-        epoch: u64,
+        (attempt, epoch): (u64, u64),
         settlement: &Settlement,
         events: &[Happened],
     ) -> Result<Option<JobState>, QueueError> {
@@ -88,12 +94,14 @@ impl RedisQueue {
             Settlement::Done { detail } => ("done", detail, Duration::ZERO),
             Settlement::Retry { delay, error } => ("retry", error, *delay),
             Settlement::Dead { error } => ("dead", error, Duration::ZERO),
+            Settlement::Cancelled { reason } => ("cancelled", reason, Duration::ZERO),
             Settlement::Release { delay, reason } => ("release", reason, *delay),
         };
         let mut script = script::SETTLE.prepare_invoke();
         script
             .key(keys::prefix(pool))
             .arg(id)
+            .arg(attempt)
             .arg(epoch)
             .arg(outcome)
             .arg(detail)

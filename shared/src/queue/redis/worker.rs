@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{RedisQueue, keys, millis};
 use crate::{
-    model::{PoolName, Pools, WorkerName},
+    model::{PoolName, WorkerName},
     queue::QueueError,
 };
 
@@ -34,22 +34,6 @@ pub(super) struct Announced {
 }
 
 impl RedisQueue {
-    /// Tells the queue the limits of the pools. The worker that started last decides.
-    ///
-    /// # Errors
-    ///
-    /// Those that [are transient](QueueError::is_transient).
-    pub async fn set_limits(&self, pools: &Pools) -> Result<(), QueueError> {
-        for pool in pools {
-            let key = format!("{}limits", keys::prefix(&pool.name));
-            let scope = pool.max_per_scope.unwrap_or(0);
-            let limits = cmd("HSET").arg(key).arg("pool").arg(pool.max_runners).arg("scope").arg(scope).to_owned();
-            let _fields: u32 = self.commands.query(&limits).await?;
-            self.list_pool(&pool.name).await?;
-        }
-        Ok(())
-    }
-
     /// Lets no job of `pools` start for `pause`, because GitHub told one worker to wait.
     ///
     /// # Errors

@@ -1,22 +1,22 @@
 -- Extends a worker's leases.
 -- KEYS  1 the pool's prefix
 -- ARGV  1 lease (ms)  2 crashes that make a dead letter  3 how long an orphan's slot is held (ms)  4 how long a record
---       is kept (ms)  5… job id, epoch, for each lease
--- Returns {lost ids, cancelled ids}.
+--       is kept (ms)  5… job id, attempt, epoch, for each lease
+-- Returns {numbers of the lost leases, numbers of those that were cancelled}: which of the leases, from 0.
 local lost, cancelled = {}, {}
-for i = 5, #ARGV, 2 do
-  local id = ARGV[i]
-  local epoch, state, cancel = unpack(redis.call('HMGET', job_key(id), 'epoch', 'state', 'cancel'))
-  if epoch == ARGV[i + 1] and is_leased(state) then
-    redis.call('ZADD', P .. 'lease', 'XX', now + ARGV[1], id)
+for i = 5, #ARGV, 3 do
+  local entry = entry_of(ARGV[i], ARGV[i + 1])
+  local epoch, state, cancel = unpack(redis.call('HMGET', job_key(entry), 'epoch', 'state', 'cancel'))
+  if epoch == ARGV[i + 2] and is_leased(state) then
+    redis.call('ZADD', P .. 'lease', 'XX', now + ARGV[1], entry)
     if state == 'orphaned' then
-      redis.call('HSET', job_key(id), 'state', 'running')
+      redis.call('HSET', job_key(entry), 'state', 'running')
     end
     if cancel then
-      cancelled[#cancelled + 1] = id
+      cancelled[#cancelled + 1] = (i - 5) / 3
     end
   else
-    lost[#lost + 1] = id
+    lost[#lost + 1] = (i - 5) / 3
   end
 end
 promote()

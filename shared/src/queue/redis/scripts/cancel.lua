@@ -19,10 +19,13 @@ end
 if state == 'done' or state == 'cancelled' then
   return {'ended', state}
 end
-redis.call('ZREM', P .. 'queued', id) -- its id may stay in the list: what is not in here is passed over
-redis.call('ZREM', P .. 'delayed', id)
-redis.call('ZREM', P .. 'dead', id)
-close(id, 'cancelled', ARGV[3])
 event(id, 'cancelled', ARGV[2])
-redis.call('PEXPIRE', P .. 'events:' .. id, ARGV[3])
-return {state and 'cancelled' or 'tombstone'}
+if not state then
+  redis.call('HSET', job_key(id), 'state', 'cancelled', 'end', now)
+  expire(id, ARGV[3])
+  count('tombstones')
+  return {'tombstone'}
+end
+withdraw(id)
+close(id, 'cancelled', ARGV[3])
+return {'cancelled'}

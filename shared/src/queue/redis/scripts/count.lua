@@ -2,15 +2,15 @@
 -- KEYS  1 the pool's prefix
 -- Returns {limit, pending, delayed, starting, running, orphaned, dead, ms that the oldest pending job has waited}.
 local counts = {starting = 0, running = 0, orphaned = 0}
-for _, id in ipairs(redis.call('ZRANGE', P .. 'lease', 0, -1)) do
-  local state = redis.call('HGET', job_key(id), 'state')
+for _, entry in ipairs(redis.call('ZRANGE', P .. 'lease', 0, -1)) do
+  local state = redis.call('HGET', job_key(entry), 'state')
   if counts[state] then
     counts[state] = counts[state] + 1
   end
 end
 local oldest = redis.call('ZRANGE', P .. 'queued', 0, 0, 'WITHSCORES')[2]
 return {
-  tonumber(redis.call('HGET', P .. 'limits', 'pool') or 0),
+  pool_limit(),
   redis.call('ZCARD', P .. 'queued'),
   redis.call('ZCARD', P .. 'delayed'),
   counts.starting, counts.running, counts.orphaned,

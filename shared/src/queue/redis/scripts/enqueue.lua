@@ -15,4 +15,5 @@ redis.call('HSET', job_key(ARGV[1]), 'msg', ARGV[4], 'scope', ARGV[3], 'guid', A
   'attempts', 0, 'crashes', 0, 'epoch', 0, 'replays', 0)
 event(ARGV[1], 'delivered', 'by ' .. ARGV[2])
 push(ARGV[1], ARGV[3], false)
+count('accepted')
 return {'stored'}

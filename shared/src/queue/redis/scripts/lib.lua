@@ -8,6 +8,10 @@ local function job_key(id)
   return P .. 'job:' .. id
 end
 
+local function count(what, by)
+  redis.call('HINCRBY', P .. 'stats', what, by or 1)
+end
+
 -- Adds an event to a job's record: milliseconds, word and detail, separated by spaces.
 local function event(id, what, detail, at)
   local key = P .. 'events:' .. id
@@ -24,6 +28,7 @@ end
 
 -- Lets a scope take its turn, if it has work.
 local function ring(scope)
+  redis.call('SREM', P .. 'parked', scope)
   if redis.call('EXISTS', P .. 'pending:' .. scope) == 1 then
     redis.call('ZADD', P .. 'ring', 'NX', redis.call('INCR', P .. 'seq'), scope)
   end
@@ -36,37 +41,83 @@ local function wake()
   end
 end
 
+-- Puts a record on the list of those that expire, and takes some off that have.
+local function expire(id, keep_ms)
+  redis.call('PEXPIRE', job_key(id), keep_ms)
+  redis.call('PEXPIRE', P .. 'events:' .. id, keep_ms)
+  redis.call('ZADD', P .. 'ended', now, id)
+  for _, gone in ipairs(redis.call('ZRANGE', P .. 'ended', '-inf', now - keep_ms, 'BYSCORE', 'LIMIT', 0, 4)) do
+    redis.call('ZREM', P .. 'ended', gone)
+  end
+end
+
 -- Ends a record in a final state and lets it expire.
 local function close(id, state, keep_ms)
   redis.call('HSET', job_key(id), 'state', state, 'end', now)
-  redis.call('PEXPIRE', job_key(id), keep_ms)
-  redis.call('PEXPIRE', P .. 'events:' .. id, keep_ms)
+  expire(id, keep_ms)
+  count(state)
 end
 
 -- Makes a job a dead letter. It stays until somebody takes it out.
 local function bury(id, err)
   redis.call('HSET', job_key(id), 'state', 'dead', 'err', err, 'end', now)
+  redis.call('HSETNX', job_key(id), 'first_err', err)
   redis.call('ZADD', P .. 'dead', now, id)
   event(id, 'dead', err)
+  count('died')
+end
+
+-- Since when a job waits: since it came, or since it was replayed.
+local function waits_since(id)
+  local since, came = unpack(redis.call('HMGET', job_key(id), 'since', 'enq'))
+  return since or came or now
 end
 
 -- Puts a job into its scope's list, at the head if it is to be next.
 local function push(id, scope, head)
   redis.call('HSET', job_key(id), 'state', 'pending')
-  redis.call('ZADD', P .. 'queued', redis.call('HGET', job_key(id), 'enq') or now, id)
+  redis.call('ZADD', P .. 'queued', waits_since(id), id)
   redis.call(head and 'RPUSH' or 'LPUSH', P .. 'pending:' .. scope, id)
   ring(scope)
   wake()
 end
 
--- Takes a job out of the leased and frees its slot; a scope that waited at its limit takes its turn again.
-local function unlease(id, scope)
-  redis.call('ZREM', P .. 'lease', id)
-  redis.call('SREM', P .. 'active:' .. scope, id)
+-- Takes a job out of those that wait, for a worker or for a person. Its id may stay in the list: what is not in
+-- `queued` is passed over.
+local function withdraw(id)
+  redis.call('ZREM', P .. 'queued', id)
+  redis.call('ZREM', P .. 'delayed', id)
+  redis.call('ZREM', P .. 'dead', id)
+end
+
+-- Takes an entry out of the leased and frees its slot; a scope that waited at its limit takes its turn again.
+local function unlease(entry, scope)
+  redis.call('ZREM', P .. 'lease', entry)
+  redis.call('SREM', P .. 'active:' .. scope, entry)
   ring(scope)
   wake()
 end
 
 local function is_leased(state)
   return state == 'starting' or state == 'running' or state == 'orphaned'
+end
+
+-- Which entry a runner's slot is held by: its job, or, when the runner took another job (crossover.lua), an entry of its
+-- own, for the job waits again.
+local function entry_of(id, attempt)
+  if redis.call('HEXISTS', job_key(id), 'lent:' .. attempt) == 1 then
+    return id .. '~' .. attempt
+  end
+  return id
+end
+
+-- The job that an entry belongs to.
+local function job_of(entry)
+  return string.match(entry, '^[^~]+')
+end
+
+-- Ends the entry of a runner that took another job. Its own job has long gone its way.
+local function end_lent(entry, scope)
+  unlease(entry, scope)
+  redis.call('DEL', job_key(entry))
 end

@@ -1,20 +1,19 @@
 -- Adds to the record what a worker did, and moves the job on, if the worker still holds it.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 epoch  3 'running' once the container was started, or ''  4 the runner's name, or ''
---       5 once the runner has ended for good: what is to be said of it, or ''  6… events: ms ago, word, detail
+-- ARGV  1 job id  2 attempt  3 epoch  4 'running' once the container was started, or ''  5 the runner's name, or ''
+--       6 the attempt that this runner was made for, if it is another's that was found, or ''
+--       7 once the runner has ended for good: what is to be said of it, or ''  8… events: ms ago, word, detail
 -- Returns 1, or 0 when the lease was lost.
-local epoch, state = unpack(redis.call('HMGET', job_key(ARGV[1]), 'epoch', 'state'))
-if epoch ~= ARGV[2] or not is_leased(state) then
+local id = ARGV[1]
+local key = job_key(entry_of(id, ARGV[2]))
+local epoch, state = unpack(redis.call('HMGET', key, 'epoch', 'state'))
+if epoch ~= ARGV[3] or not is_leased(state) then
   return 0
 end
-if ARGV[3] ~= '' then
-  redis.call('HSET', job_key(ARGV[1]), 'state', ARGV[3])
+for field, value in pairs({state = ARGV[4], runner = ARGV[5], attempt = ARGV[6], exited = ARGV[7]}) do
+  if value ~= '' then
+    redis.call('HSET', key, field, value)
+  end
 end
-if ARGV[4] ~= '' then
-  redis.call('HSET', job_key(ARGV[1]), 'runner', ARGV[4])
-end
-if ARGV[5] ~= '' then
-  redis.call('HSET', job_key(ARGV[1]), 'exited', ARGV[5])
-end
-events_from(6, ARGV[1])
+events_from(8, id)
 return 1

@@ -2,8 +2,8 @@
 -- KEYS  1 the pool's prefix
 -- ARGV  1 worker  2 lease (ms)  3 crashes that make a dead letter  4 how long an orphan's slot is held (ms)
 --       5 how long a record is kept (ms)
--- Returns {'job', id, epoch, message, attempts, ms in the queue}, {'full'}, {'paused', ms}, {'empty', ms to the next
--- delayed job or -1}, or {'again'} when the look was cut short.
+-- Returns {'job', id, attempt, epoch, message, failed attempts, ms that it has waited}, {'full'}, {'paused', ms},
+-- {'empty', ms to the next delayed job or -1}, or {'again'} when the look was cut short.
 promote()
 reap(tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5])
 
@@ -12,11 +12,10 @@ if paused > 0 then
   return {'paused', paused}
 end
 -- The leases are the semaphore: it cannot be exceeded by a race, and it cannot leak.
-local limit = tonumber(redis.call('HGET', P .. 'limits', 'pool') or 0)
+local limit = pool_limit()
 if limit > 0 and redis.call('ZCARD', P .. 'lease') >= limit then
   return {'full'}
 end
-local scope_limit = tonumber(redis.call('HGET', P .. 'limits', 'scope') or 0)
 
 for _ = 1, 64 do
   local scope = redis.call('ZRANGE', P .. 'ring', 0, 0)[1]
@@ -25,20 +24,22 @@ for _ = 1, 64 do
     return {'empty', due and math.max(0, due - now) or -1}
   end
   redis.call('ZREM', P .. 'ring', scope)
-  -- A scope at its limit stays out of the ring until one of its slots is freed.
-  if scope_limit == 0 or redis.call('SCARD', P .. 'active:' .. scope) < scope_limit then
+  if not has_room(scope) then
+    -- It stays out of the ring until one of its slots is freed, or its limit is changed.
+    redis.call('SADD', P .. 'parked', scope)
+  else
     local id = redis.call('RPOP', P .. 'pending:' .. scope)
     ring(scope) -- behind the others
     if id and redis.call('ZREM', P .. 'queued', id) == 1 then
       local job = job_key(id)
-      local epoch = redis.call('HINCRBY', job, 'epoch', 1)
-      redis.call('HSET', job, 'state', 'starting', 'worker', ARGV[1])
+      local epoch = redis.call('HINCRBY', job, 'epochs', 1)
+      redis.call('HSET', job, 'state', 'starting', 'worker', ARGV[1], 'epoch', epoch, 'attempt', epoch)
       redis.call('ZADD', P .. 'lease', now + ARGV[2], id)
       redis.call('SADD', P .. 'active:' .. scope, id)
       event(id, 'reserved', 'by worker ' .. ARGV[1])
       wake()
-      local message, attempts, enqueued = unpack(redis.call('HMGET', job, 'msg', 'attempts', 'enq'))
-      return {'job', id, epoch, message or '', tonumber(attempts or 0), now - (enqueued or now)}
+      local message, attempts = unpack(redis.call('HMGET', job, 'msg', 'attempts'))
+      return {'job', id, epoch, epoch, message or '', tonumber(attempts or 0), now - waits_since(id)}
     end
   end
 end

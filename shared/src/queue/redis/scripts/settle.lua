@@ -1,47 +1,68 @@
 -- Ends a lease, if the caller holds it. May be repeated after a lost answer.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 epoch  3 'done', 'retry', 'dead' or 'release'  4 detail or error  5 delay (ms)
---       6 attempts that make a dead letter  7 how long a record is kept (ms)  8… events: ms ago, word, detail
+-- ARGV  1 job id  2 attempt  3 epoch  4 'done', 'retry', 'dead', 'cancelled' or 'release'  5 detail or error
+--       6 delay (ms)  7 failed attempts that make a dead letter  8 how long a record is kept (ms)
+--       9… events: ms ago, word, detail
 -- Returns {1, the job's state now}, or {0, its state} when the lease was lost.
-local id, outcome, detail, delay = ARGV[1], ARGV[3], ARGV[4], tonumber(ARGV[5])
-local job = job_key(id)
-local epoch, state, scope, cancel, settled = unpack(redis.call('HMGET', job, 'epoch', 'state', 'scope', 'cancel', 'settled'))
-if settled == ARGV[2] then
-  return {1, state} -- it was this lease that was settled, and its answer was lost
+local id, outcome, detail, delay, keep_ms = ARGV[1], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[8]
+local entry = entry_of(id, ARGV[2])
+local key = job_key(entry)
+local epoch, state, scope, cancel = unpack(redis.call('HMGET', key, 'epoch', 'state', 'scope', 'cancel'))
+local settled = redis.call('HGET', job_key(id), 'settled:' .. ARGV[3])
+if settled then
+  return {1, settled} -- it was this lease that was settled, and its answer was lost
 end
-if epoch ~= ARGV[2] or not is_leased(state) then
+if epoch ~= ARGV[3] or not is_leased(state) then
   return {0, state or 'gone'}
 end
-unlease(id, scope)
-redis.call('HSET', job, 'settled', epoch)
-redis.call('HINCRBY', job, 'epoch', 1)
-redis.call('HDEL', job, 'exited')
-events_from(8, id)
+events_from(9, id)
 
-if outcome == 'done' then
-  event(id, 'done', detail)
-  close(id, 'done', ARGV[7])
-elseif cancel then
-  close(id, 'cancelled', ARGV[7])
-elseif outcome == 'dead' then
-  redis.call('HINCRBY', job, 'attempts', 1)
-  bury(id, detail)
-elseif outcome == 'retry' then
-  local attempts = redis.call('HINCRBY', job, 'attempts', 1)
-  if attempts >= tonumber(ARGV[6]) then
-    bury(id, detail .. ' (attempt ' .. attempts .. ' of ' .. ARGV[6] .. ')')
-  else
-    redis.call('HSET', job, 'state', 'delayed', 'err', detail)
-    redis.call('ZADD', P .. 'delayed', now + delay, id)
-    event(id, 'retrying', string.format('attempt %d of %s failed, next in %.1f s: %s', attempts, ARGV[6], delay / 1000, detail))
-  end
+if entry ~= id then
+  -- The runner took another job, and its own waits again or has gone its way: there is nothing more to decide.
+  end_lent(entry, scope)
+  event(id, 'noted', 'the runner of attempt ' .. ARGV[2] .. ' has ended: ' .. detail)
+  state = 'done'
 else
-  event(id, 'waiting', string.format('for %.1f s: %s', delay / 1000, detail))
-  if delay > 0 then
-    redis.call('HSET', job, 'state', 'delayed')
-    redis.call('ZADD', P .. 'delayed', now + delay, id)
+  unlease(id, scope)
+  redis.call('HDEL', key, 'exited')
+  if outcome == 'done' then
+    event(id, 'done', detail)
+    close(id, 'done', keep_ms)
+  elseif cancel or outcome == 'cancelled' then
+    if outcome == 'cancelled' then
+      -- It runs elsewhere: on whose runner, GitHub has yet to say (served.lua).
+      redis.call('HSET', key, 'obsolete', 1)
+      event(id, 'cancelled', detail)
+    end
+    close(id, 'cancelled', keep_ms)
+  elseif outcome == 'dead' then
+    redis.call('HINCRBY', key, 'attempts', 1)
+    bury(id, detail)
+  elseif outcome == 'retry' then
+    local attempts = redis.call('HINCRBY', key, 'attempts', 1)
+    if attempts >= tonumber(ARGV[7]) then
+      bury(id, detail .. ' (attempt ' .. attempts .. ' of ' .. ARGV[7] .. ')')
+    else
+      redis.call('HSET', key, 'state', 'delayed', 'err', detail)
+      redis.call('HSETNX', key, 'first_err', detail)
+      redis.call('ZADD', P .. 'delayed', now + delay, id)
+      event(id, 'retrying', string.format('attempt %d of %s failed, next in %.1f s: %s', attempts, ARGV[7], delay / 1000, detail))
+    end
   else
-    push(id, scope, true)
+    event(id, 'waiting', string.format('for %.1f s: %s', delay / 1000, detail))
+    if delay > 0 then
+      redis.call('HSET', key, 'state', 'delayed')
+      redis.call('ZADD', P .. 'delayed', now + delay, id)
+    else
+      push(id, scope, true)
+    end
   end
+  state = redis.call('HGET', key, 'state')
 end
-return {1, redis.call('HGET', job, 'state')}
+-- Only the last lease's end is remembered: who asks again for an older one has been given up for lost before.
+local before = redis.call('HGET', job_key(id), 'settled')
+if before then
+  redis.call('HDEL', job_key(id), 'settled:' .. before)
+end
+redis.call('HSET', job_key(id), 'settled', ARGV[3], 'settled:' .. ARGV[3], state)
+return {1, state}

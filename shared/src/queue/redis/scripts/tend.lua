@@ -13,18 +13,21 @@ end
 
 -- After a crash of its worker: a job that was starting starts again, the third time it is given up; the slot of a
 -- runner that may still be up is held for its worker's return.
-local function reap_one(id, crashes_max, orphan_ms, keep_ms)
-  local job = job_key(id)
-  local state, scope, worker, exited = unpack(redis.call('HMGET', job, 'state', 'scope', 'worker', 'exited'))
+local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
+  local key, id = job_key(entry), job_of(entry)
+  local state, scope, worker, exited = unpack(redis.call('HMGET', key, 'state', 'scope', 'worker', 'exited'))
   if state == 'running' and not exited then
-    redis.call('HSET', job, 'state', 'orphaned')
-    redis.call('ZADD', P .. 'lease', now + orphan_ms, id)
+    redis.call('HSET', key, 'state', 'orphaned')
+    redis.call('ZADD', P .. 'lease', now + orphan_ms, entry)
     event(id, 'worker_lost', 'worker ' .. worker .. ' fell silent; its runner may be up, so its slot is held')
     return
   end
-  redis.call('HINCRBY', job, 'epoch', 1)
   if not scope then
-    redis.call('ZREM', P .. 'lease', id)
+    redis.call('ZREM', P .. 'lease', entry)
+    return
+  end
+  if entry ~= id then
+    end_lent(entry, scope)
     return
   end
   unlease(id, scope)
@@ -33,8 +36,8 @@ local function reap_one(id, crashes_max, orphan_ms, keep_ms)
     event(id, 'done', exited)
   elseif state == 'starting' then
     event(id, 'worker_lost', 'worker ' .. worker .. ' fell silent while it prepared the runner')
-    local crashes = redis.call('HINCRBY', job, 'crashes', 1)
-    if redis.call('HEXISTS', job, 'cancel') == 1 then
+    local crashes = redis.call('HINCRBY', key, 'crashes', 1)
+    if redis.call('HEXISTS', key, 'cancel') == 1 then
       close(id, 'cancelled', keep_ms)
     elseif crashes >= crashes_max then
       bury(id, 'its worker died ' .. crashes .. ' times while preparing the runner')
@@ -42,7 +45,11 @@ local function reap_one(id, crashes_max, orphan_ms, keep_ms)
       push(id, scope, true)
     end
   elseif state == 'orphaned' then
-    bury(id, 'runner lost: worker ' .. worker .. ' did not come back')
+    if redis.call('HEXISTS', key, 'cancel') == 1 then
+      close(id, 'cancelled', keep_ms)
+    else
+      bury(id, 'runner lost: worker ' .. worker .. ' did not come back')
+    end
   end
 end
 
@@ -57,7 +64,7 @@ local function reap(lease_ms, crashes_max, orphan_ms, keep_ms)
   if redis.call('EXISTS', P .. 'grace') == 1 then
     return
   end
-  for _, id in ipairs(redis.call('ZRANGE', P .. 'lease', '-inf', now, 'BYSCORE', 'LIMIT', 0, 20)) do
-    reap_one(id, crashes_max, orphan_ms, keep_ms)
+  for _, entry in ipairs(redis.call('ZRANGE', P .. 'lease', '-inf', now, 'BYSCORE', 'LIMIT', 0, 20)) do
+    reap_one(entry, crashes_max, orphan_ms, keep_ms)
   end
 end

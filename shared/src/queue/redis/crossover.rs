@@ -1,0 +1,115 @@
+//! What follows from GitHub's giving a job to a runner: to its own, to that of another job, or to somebody else's.
+
+use super::{RedisQueue, keys, script};
+use crate::{
+    model::{JobId, PoolName},
+    queue::{Noted, QueueError, Served, ServedBy},
+};
+
+/// What a script made of the job.
+enum Verdict {
+    /// The job is not known in that pool.
+    Unknown,
+    /// It waited, and does so no more, because of this runner.
+    Closed,
+    /// A worker sees to it, or it had ended.
+    Kept,
+}
+
+impl RedisQueue {
+    /// Takes in that a job runs, or ran: it needs no runner of its own any more. When its runner was made for another job, that
+    /// job is opened again, for its runner is taken.
+    ///
+    /// May be repeated, whoever was interrupted where. `pool` is where the job is looked for first.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn served(&self, pool: &PoolName, served: &Served<'_>) -> Result<Noted, QueueError> {
+        let verdict = self.close_served(pool, served).await?;
+        if let (Verdict::Closed, ServedBy::Other { job, attempt }) = (&verdict, served.by) {
+            self.reopen(job, attempt, served).await?;
+        }
+        // Last, for the delivery counts as dealt with from then on.
+        match self.note(pool, served.job, served.delivery, served.detail).await? {
+            Noted::Unknown if matches!(verdict, Verdict::Closed) => Ok(Noted::Recorded),
+            noted => Ok(noted),
+        }
+    }
+
+    async fn close_served(&self, pool: &PoolName, served: &Served<'_>) -> Result<Verdict, QueueError> {
+        for pool in self.pools_from(pool).await? {
+            match self.close_served_in(&pool, served, false).await? {
+                Verdict::Unknown => {}
+                verdict => return Ok(verdict),
+            }
+        }
+        self.close_served_in(pool, served, true).await
+    }
+
+    async fn close_served_in(
+        &self,
+        pool: &PoolName,
+        served: &Served<'_>,
+        tombstone: bool,
+    ) -> Result<Verdict, QueueError> {
+        let made_for = match served.by {
+            ServedBy::Own { attempt } => attempt.to_string(),
+            ServedBy::Other { .. } => "other".to_owned(),
+            ServedBy::Foreign => "foreign".to_owned(),
+        };
+        let answer: String = self
+            .commands
+            .script(
+                script::SERVED
+                    .key(keys::prefix(pool))
+                    .arg(served.job.get())
+                    .arg(served.runner)
+                    .arg(made_for)
+                    .arg(u8::from(served.completed))
+                    .arg(served.detail)
+                    .arg(self.keep_ms())
+                    .arg(u8::from(tombstone)),
+            )
+            .await?;
+        match answer.as_str() {
+            "unknown" => Ok(Verdict::Unknown),
+            // Closed for this runner before: the call that did so may have come no further.
+            "closed" | "before" => Ok(Verdict::Closed),
+            "leased" | "ended" => Ok(Verdict::Kept),
+            _ => Err(QueueError::unexpected(&answer)),
+        }
+    }
+
+    /// Opens the job again whose runner took another.
+    async fn reopen(&self, job: JobId, attempt: u64, served: &Served<'_>) -> Result<(), QueueError> {
+        for pool in self.pools().await? {
+            let answer: String = self
+                .commands
+                .script(
+                    script::CROSSOVER
+                        .key(keys::prefix(&pool))
+                        .arg(job.get())
+                        .arg(attempt)
+                        .arg(served.job.get())
+                        .arg(u8::from(served.completed))
+                        .arg(self.keep_ms()),
+                )
+                .await?;
+            if answer != "unknown" {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the runner that was made for this attempt took another job.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn took_another(&self, pool: &PoolName, job: JobId, attempt: u64) -> Result<bool, QueueError> {
+        let key = keys::job(&keys::prefix(pool), job);
+        self.commands.query(redis::cmd("HEXISTS").arg(key).arg(format!("lent:{attempt}"))).await
+    }
+}
