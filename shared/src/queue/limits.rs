@@ -7,7 +7,7 @@ use crate::model::{PoolName, Scope};
 /// What an operator changes about a pool's limits; `None` takes back what was set.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum LimitChange {
-    /// How many runners there may be at once.
+    /// How many runners there may be at once; with 0, no job is started.
     Pool(Option<u32>),
     /// How many of those for each scope.
     EachScope(Option<u32>),

@@ -1,8 +1,12 @@
 //! The queue's promises, against a real Redis.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod audit;
+mod crossover;
+mod dead_letters;
 mod enqueue;
 mod faults;
 mod lease;
+mod limits;
 mod settle;
 mod support;

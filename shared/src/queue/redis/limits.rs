@@ -17,8 +17,8 @@ impl RedisQueue {
     /// Those that [are transient](QueueError::is_transient).
     pub async fn set_limits(&self, pools: &Pools) -> Result<(), QueueError> {
         for pool in pools {
-            let scope = pool.max_per_scope.unwrap_or(0);
-            self.change(&pool.name, &[("pool", pool.max_runners.to_string()), ("scope", scope.to_string())]).await?;
+            let scope = pool.max_per_scope.map(|most| most.to_string()).unwrap_or_default();
+            self.change(&pool.name, &[("pool", pool.max_runners.to_string()), ("scope", scope)]).await?;
             self.list_pool(&pool.name).await?;
         }
         Ok(())
@@ -71,7 +71,6 @@ impl RedisQueue {
 
 fn limits(pool: &PoolName, fields: &HashMap<String, String>) -> PoolLimits {
     let number = |field: &str| fields.get(field).and_then(|text| text.parse::<u32>().ok());
-    let some = |number: Option<u32>| number.filter(|number| *number > 0);
     let mut scopes: Vec<(Scope, u32)> = fields
         .iter()
         .filter_map(|(field, value)| Some((field.strip_prefix("set:scope:")?.parse().ok()?, value.parse().ok()?)))
@@ -79,10 +78,10 @@ fn limits(pool: &PoolName, fields: &HashMap<String, String>) -> PoolLimits {
     scopes.sort();
     PoolLimits {
         pool: pool.clone(),
-        max_runners: some(number("set:pool").or(number("pool"))),
-        configured: some(number("pool")),
-        max_per_scope: some(number("set:scope").or(number("scope"))),
-        configured_per_scope: some(number("scope")),
+        max_runners: number("set:pool").or(number("pool")),
+        configured: number("pool"),
+        max_per_scope: number("set:scope").or(number("scope")),
+        configured_per_scope: number("scope"),
         scopes,
     }
 }

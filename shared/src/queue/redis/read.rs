@@ -87,16 +87,17 @@ impl RedisQueue {
             .get(format!("{prefix}paused"))
             .pttl(format!("{prefix}paused"));
         let (leased, active, paused, left): Facts = self.commands.pipeline(&commands).await?;
-        let limit = limits.max_runners.unwrap_or(0);
-        let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope)).unwrap_or(0);
-        Ok(match paused {
-            Some(reason) => format!("waiting for another {} s: {reason}", left.max(0) / 1000),
-            None if limit == 0 => "waiting for a worker: none has served this pool yet".to_owned(),
-            None if leased >= limit => format!("waiting for a slot: pool {pool} has {leased} of {limit} runners"),
-            None if scope_limit > 0 && active >= scope_limit => {
-                format!("waiting for a slot: {scope} has {active} of its {scope_limit} runners in pool {pool}")
+        let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope));
+        Ok(match (paused, limits.max_runners, scope_limit) {
+            (Some(reason), ..) => format!("waiting for another {} s: {reason}", left.max(0) / 1000),
+            (_, None, _) => "waiting for a worker: none has served this pool yet".to_owned(),
+            (_, Some(limit), _) if leased >= limit => {
+                format!("waiting for a slot: pool {pool} has {leased} of {limit} runners")
             }
-            None => self.what_workers_lack(pool).await?,
+            (_, _, Some(limit)) if active >= limit => {
+                format!("waiting for a slot: {scope} has {active} of its {limit} runners in pool {pool}")
+            }
+            _ => self.what_workers_lack(pool).await?,
         })
     }
 

@@ -10,7 +10,7 @@ for _, entry in ipairs(redis.call('ZRANGE', P .. 'lease', 0, -1)) do
 end
 local oldest = redis.call('ZRANGE', P .. 'queued', 0, 0, 'WITHSCORES')[2]
 return {
-  pool_limit(),
+  pool_limit() or 0,
   redis.call('ZCARD', P .. 'queued'),
   redis.call('ZCARD', P .. 'delayed'),
   counts.starting, counts.running, counts.orphaned,

@@ -13,7 +13,7 @@ if paused > 0 then
 end
 -- The leases are the semaphore: it cannot be exceeded by a race, and it cannot leak.
 local limit = pool_limit()
-if limit > 0 and redis.call('ZCARD', P .. 'lease') >= limit then
+if limit and redis.call('ZCARD', P .. 'lease') >= limit then
   return {'full'}
 end
 
