@@ -91,6 +91,12 @@ impl Keeper {
         self.held().contains_key(&(job, attempt))
     }
 
+    /// The pools that this worker serves.
+    #[must_use]
+    pub fn pools(&self) -> &[PoolName] {
+        &self.pools
+    }
+
     /// How many leases it keeps.
     #[must_use]
     pub fn count(&self) -> usize {

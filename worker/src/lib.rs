@@ -1,8 +1,10 @@
 //! Turns queued workflow jobs into ephemeral runners.
 //!
 //! [`dispatch`] takes jobs from the queue; [`fulfil`] gives each its runner, through GitHub and a [`provider`], and
-//! stays with it to its end; [`keeper`] keeps the leases alive; [`janitor`] takes up what others left behind.
+//! stays with it to its end; [`keeper`] keeps the leases alive; [`janitor`] takes up what others left behind;
+//! [`audit`] has the queue looked through.
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod context;

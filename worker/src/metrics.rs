@@ -18,6 +18,7 @@ pub struct Metrics {
     start_seconds: Histogram,
     runners: Gauge,
     engine_up: Gauge,
+    audit_repairs: Counter,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -38,15 +39,17 @@ impl Metrics {
             start_seconds: Histogram::new(START_SECONDS),
             runners: Gauge::default(),
             engine_up: Gauge::default(),
+            audit_repairs: Counter::default(),
         };
         for state in SETTLED {
             drop(metrics.settled.get_or_create(&Settled { state: state.as_str() }));
         }
         registry.register(|registry| {
-            let Self { settled, start_seconds, runners, engine_up } = metrics.clone();
+            let Self { settled, start_seconds, runners, engine_up, audit_repairs } = metrics.clone();
             registry.register("jobs_settled", "Leases that ended, by the job's state afterwards", settled);
             registry.register("start_seconds", "From a job's reservation to its started container", start_seconds);
             registry.register("runners", "Runners that this worker looks after", runners);
+            registry.register("audit_repairs", "Contradictions in the queue that an audit repaired", audit_repairs);
             registry.register("engine_up", "Whether the container engine answers", engine_up);
         });
         metrics
@@ -55,6 +58,11 @@ impl Metrics {
     /// A lease ended, and its job is in `state`.
     pub fn settled(&self, state: JobState) {
         self.settled.get_or_create(&Settled { state: state.as_str() }).inc();
+    }
+
+    /// An audit made so many repairs.
+    pub fn audited(&self, repairs: u64) {
+        self.audit_repairs.inc_by(repairs);
     }
 
     /// A container was started so long after its job was reserved.

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
+    audit,
     config::Settings,
     context::Context,
     dispatch::Dispatch,
@@ -57,6 +58,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let (keeper, until) = (Arc::clone(&context.keeper), stop.clone());
     parts.spawn(async move {
         keeper.run(until).await;
+        Ok(())
+    });
+    let (audited, until) = (Arc::clone(&context), stop.clone());
+    parts.spawn(async move {
+        audit::run(&audited, until).await;
         Ok(())
     });
     let (watched, until) = (Arc::clone(&context), stop.clone());

@@ -9,6 +9,8 @@ pub struct AuditReport {
     pub repairs: BTreeMap<String, u64>,
     /// How many jobs were given up because they had waited for too long.
     pub given_up: u64,
+    /// How many dead letters there are.
+    pub dead: u64,
 }
 
 impl AuditReport {
@@ -16,10 +18,10 @@ impl AuditReport {
     pub(super) fn add(&mut self, did: &[String]) {
         for pair in did.chunks_exact(2) {
             let times: u64 = pair[1].parse().unwrap_or_default();
-            if pair[0] == "given_up" {
-                self.given_up += times;
-            } else {
-                *self.repairs.entry(pair[0].clone()).or_default() += times;
+            match pair[0].as_str() {
+                "given_up" => self.given_up += times,
+                "dead" => self.dead = times,
+                repair => *self.repairs.entry(repair.to_owned()).or_default() += times,
             }
         }
     }

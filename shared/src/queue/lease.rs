@@ -33,6 +33,8 @@ pub struct Lease {
     pub(super) epoch: u64,
     /// How many attempts have failed.
     pub attempts: u32,
+    /// How often it was replayed.
+    pub replays: u32,
     /// How long the job had waited when it was leased, since it came or was replayed; by the store's clock.
     pub waited: Duration,
     /// What has happened and is not on the record yet.

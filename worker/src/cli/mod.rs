@@ -3,8 +3,13 @@
 //! Exit codes: 0 done, 1 failed, 2 wrong usage or settings.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a command has to say goes to its output")]
 
+mod dead;
+mod job;
+mod jobs;
+mod limits;
 mod start;
 mod status;
+mod table;
 mod target;
 mod token;
 
@@ -32,6 +37,14 @@ enum Command {
     Run,
     /// Show how many jobs are in which state, and which workers are there
     Status(status::Status),
+    /// List jobs
+    Jobs(jobs::Jobs),
+    /// Show all that is known of a job
+    Job(job::Job),
+    /// List dead letters, put them back into the queue, or take them out
+    Dead(dead::Dead),
+    /// Show how many runners there may be, or set it
+    Limits(limits::Limits),
     /// Print a registration token
     Token(token::Token),
     /// Start one runner by hand, and stay with it until it ends
@@ -51,6 +64,10 @@ impl Cli {
         let done = match self.command.unwrap_or(Command::Run) {
             Command::Run => startup::run(settings).await,
             Command::Status(status) => status.run(&settings, self.json).await,
+            Command::Jobs(jobs) => jobs.run(&settings, self.json).await,
+            Command::Job(job) => job.run(&settings, self.json).await,
+            Command::Dead(dead) => dead.run(&settings, self.json).await,
+            Command::Limits(limits) => limits.run(&settings, self.json).await,
             Command::Token(token) => token.run(&settings, self.json).await,
             Command::Start(start) => start.run(settings, self.json).await,
         };

@@ -9,6 +9,7 @@ use clap::Args;
 use shared::status::Status as QueueStatus;
 use tokio::time::sleep;
 
+use super::table::aligned;
 use crate::config::Settings;
 
 /// How often `--watch` looks.
@@ -55,27 +56,8 @@ fn tables(status: &QueueStatus) -> String {
         let seen = format!("{} s ago", worker.seen_seconds);
         [worker.name.to_string(), worker.runners.to_string(), worker.capacity.to_string(), seen]
     }));
-    format!("{}\n{}", aligned(&pools), aligned(&workers).trim_end())
-}
-
-/// Rows as lines, the first column to the left and the others to the right.
-fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
-    let mut widths = [0; COLUMNS];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |row: &[String; COLUMNS]| {
-        let cells = row.iter().zip(widths).enumerate();
-        let cells = cells.map(
-            |(column, (cell, width))| {
-                if column == 0 { format!("{cell:<width$}") } else { format!("  {cell:>width$}") }
-            },
-        );
-        cells.collect::<String>() + "\n"
-    };
-    rows.iter().map(line).collect()
+    let right: Vec<usize> = (1..pools[0].len()).collect();
+    format!("{}\n{}", aligned(&pools, &right), aligned(&workers, &right).trim_end())
 }
 
 #[cfg(test)]

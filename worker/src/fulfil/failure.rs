@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{
     backoff::Backoff,
-    github::{GithubError, Kind},
+    github::{GithubError, JobStatus, Kind},
     queue::{QueueError, Settlement},
     telemetry::chain,
 };
@@ -32,6 +32,12 @@ pub enum Failure {
     /// The lease could not be extended for so long that another worker may hold the job.
     #[error("the lease could not be extended in time")]
     Stale,
+    /// GitHub has no more use for a runner for it.
+    #[error("GitHub wants no runner for it any more: it is {status:?} there")]
+    Obsolete {
+        /// How far it got at GitHub.
+        status: JobStatus,
+    },
     /// The pool of the job is not one of this worker's.
     #[error("pool {0} is not among this worker's pools; correct pools.toml, or AUTOSCALER_POOLS")]
     NoPool(shared::model::PoolName),
@@ -63,6 +69,7 @@ impl Failure {
             },
             Self::Jit(_) => retry(error),
             Self::Stale | Self::Queue(_) => Settlement::Release { delay: Duration::ZERO, reason: error },
+            Self::Obsolete { .. } => Settlement::Cancelled { reason: error },
             Self::NoPool(_) | Self::TooOld { .. } => Settlement::Dead { error },
         }
     }

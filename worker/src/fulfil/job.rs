@@ -1,14 +1,15 @@
 //! One job, from its lease to its settlement.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use shared::{
+    github::{JobStatus, Kind},
     model::{Pool, RunnerId, RunnerName, Scope},
     queue::{Lease, Progress, QueueError, Settlement, What},
     telemetry::chain,
 };
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::{Failure, finish, register, register::clean_up, watch};
 use crate::{
@@ -17,6 +18,9 @@ use crate::{
     provider::{Found, Provider, RunnerHandle, RunnerState},
     runner::RunnerSpec,
 };
+
+/// A job that has waited for less is taken to wait at GitHub as well.
+const SURE_FOR: Duration = Duration::from_mins(1);
 
 /// A runner whose container is there.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, lease: Lease, found: F
         let reason = "its worker ended before the runner was started".to_owned();
         let runner = Runner::from(found);
         finish::discard(&context, &runner).await;
-        settle(&context, lease, Settlement::Release { delay: std::time::Duration::ZERO, reason }).await;
+        settle(&context, lease, Settlement::Release { delay: Duration::ZERO, reason }).await;
         return;
     }
     watch_to_its_end(&context, lease, &hold, found.into()).await;
@@ -88,6 +92,9 @@ async fn prepare<P: Provider>(
         hold.now_for(attempt);
         return Ok(runner);
     }
+    if let Some(status) = obsolete(context, lease).await? {
+        return Err(Failure::Obsolete { status });
+    }
     let scope = lease.job.scope.clone();
     let registered = register(&context.github, &scope, pool, name).await?;
     let id = registered.id;
@@ -102,6 +109,24 @@ async fn prepare<P: Provider>(
         Err(failure) => {
             clean_up(&context.github, &scope, id, name).await;
             Err(failure)
+        }
+    }
+}
+
+/// How far the job got at GitHub, if it waits there no more. Only of one that may have ended without our hearing of it:
+/// for others the answer would lag behind the webhook, and cost a call.
+async fn obsolete<P>(context: &Context<P>, lease: &Lease) -> Result<Option<JobStatus>, Failure> {
+    if lease.waited < SURE_FOR && lease.replays == 0 {
+        return Ok(None);
+    }
+    match context.github.job(&lease.job.repository, lease.job_id()).await {
+        Ok(job) if matches!(job.status, JobStatus::InProgress | JobStatus::Completed) => Ok(Some(job.status)),
+        Ok(_) => Ok(None),
+        Err(error) if matches!(error.kind(), Kind::RateLimited { .. }) => Err(error.into()),
+        Err(error) => {
+            // A token need not be able to read jobs. A runner too many finds no job, and is retired.
+            debug!(error = %chain(&error), "Cannot ask GitHub whether the job still waits");
+            Ok(None)
         }
     }
 }

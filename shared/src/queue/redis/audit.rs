@@ -52,7 +52,7 @@ impl RedisQueue {
                 .script(
                     script::AUDIT
                         .key(keys::prefix(pool))
-                        .arg(cursor)
+                        .arg(&cursor)
                         .arg(u8::from(part == 0))
                         .arg(self.lease_ms())
                         .arg(millis(longest)),
@@ -60,7 +60,7 @@ impl RedisQueue {
                 .await?;
             let [next, did @ ..] = &answer[..] else { return Err(QueueError::unexpected(&answer)) };
             report.add(did);
-            cursor = next.clone();
+            cursor.clone_from(next);
             if cursor == BEGINNING {
                 break;
             }

@@ -1,5 +1,7 @@
 //! Lists of jobs.
 
+use std::cmp::Reverse;
+
 use redis::cmd;
 
 use super::{RedisQueue, job_ids, keys};
@@ -40,7 +42,7 @@ impl RedisQueue {
         if matches!(state, None | Some(JobState::Unmatched)) {
             jobs.extend(self.jobs_in(keys::UNMATCHED, None, "ended", (state, most)).await?);
         }
-        jobs.sort_by(|a, b| (b.enqueued_at, b.id).cmp(&(a.enqueued_at, a.id)));
+        jobs.sort_by_key(|job| Reverse((job.enqueued_at, job.id)));
         jobs.dedup_by_key(|job| job.id); // one may have gone from set to set meanwhile
         jobs.truncate(most);
         Ok(jobs)

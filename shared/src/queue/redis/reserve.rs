@@ -52,8 +52,8 @@ impl RedisQueue {
         }
     }
 
-    /// Makes a lease of what a script returned: attempt, epoch, message, failed attempts, ms that the job has waited. A job
-    /// whose message cannot be read becomes a dead letter.
+    /// Makes a lease of what a script returned: attempt, epoch, message, failed attempts, ms that the job has waited, replays.
+    /// A job whose message cannot be read becomes a dead letter.
     pub(super) async fn lease(&self, pool: &PoolName, id: String, leased: &[Value]) -> Result<Lease, QueueError> {
         let [
             Value::Int(attempt),
@@ -61,6 +61,7 @@ impl RedisQueue {
             Value::BulkString(message),
             Value::Int(attempts),
             Value::Int(waited),
+            Value::Int(replays),
         ] = leased
         else {
             return Err(QueueError::unexpected(&leased));
@@ -72,6 +73,7 @@ impl RedisQueue {
                 attempt,
                 epoch,
                 attempts: u32::try_from(*attempts).unwrap_or_default(),
+                replays: u32::try_from(*replays).unwrap_or_default(),
                 waited: from_millis(*waited),
                 events: Vec::new(),
             }),

@@ -117,6 +117,7 @@ for _, key in ipairs(keys) do
   end
 end
 wake()
+did.dead = redis.call('ZCARD', P .. 'dead')
 local answer = {cursor}
 for what, times in pairs(did) do
   answer[#answer + 1] = what

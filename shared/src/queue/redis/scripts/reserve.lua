@@ -2,7 +2,7 @@
 -- KEYS  1 the pool's prefix
 -- ARGV  1 worker  2 lease (ms)  3 crashes that make a dead letter  4 how long an orphan's slot is held (ms)
 --       5 how long a record is kept (ms)
--- Returns {'job', id, attempt, epoch, message, failed attempts, ms that it has waited}, {'full'}, {'paused', ms},
+-- Returns {'job', id, attempt, epoch, message, failed attempts, ms that it has waited, replays}, {'full'}, {'paused', ms},
 -- {'empty', ms to the next delayed job or -1}, or {'again'} when the look was cut short.
 promote()
 reap(tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5])
@@ -38,8 +38,8 @@ for _ = 1, 64 do
       redis.call('SADD', P .. 'active:' .. scope, id)
       event(id, 'reserved', 'by worker ' .. ARGV[1])
       wake()
-      local message, attempts = unpack(redis.call('HMGET', job, 'msg', 'attempts'))
-      return {'job', id, epoch, epoch, message or '', tonumber(attempts or 0), now - waits_since(id)}
+      local message, attempts, replays = unpack(redis.call('HMGET', job, 'msg', 'attempts', 'replays'))
+      return {'job', id, epoch, epoch, message or '', tonumber(attempts or 0), now - waits_since(id), tonumber(replays or 0)}
     end
   end
 end
