@@ -17,8 +17,8 @@ use super::{error::HarnessError, lines::Lines};
 /// How often it is looked whether a process has ended.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long the last output of an ended process may take through its pipe.
-const LAST_WORDS: Duration = Duration::from_millis(50);
+/// How long the last output of an ended process may take through its pipe; longer only if a child of its holds the pipe.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A running or ended process, with what it printed.
 #[derive(Debug)]
@@ -66,15 +66,26 @@ impl OwnedChild {
             .map_err(|error| HarnessError::system(format!("signal {}", self.name))(error.into()))
     }
 
-    /// Waits for its end.
+    /// Waits for its end, and for all that it has printed.
     pub(super) async fn wait(&mut self, within: Duration) -> Result<ExitStatus, HarnessError> {
         let deadline = Instant::now() + within;
         loop {
             match self.ended() {
-                Some(status) => return Ok(status),
+                Some(status) => {
+                    self.last_words().await;
+                    return Ok(status);
+                }
                 None if Instant::now() > deadline => return Err(self.too_slow("end", within)),
                 None => sleep(LOOK).await,
             }
+        }
+    }
+
+    /// Waits for what it printed last, which may still be on its way.
+    async fn last_words(&self) {
+        let deadline = Instant::now() + LAST_WORDS;
+        while self.lines.are_open() && Instant::now() < deadline {
+            sleep(LOOK).await;
         }
     }
 
@@ -84,7 +95,7 @@ impl OwnedChild {
         loop {
             let ended = self.ended();
             if ended.is_some() {
-                sleep(LAST_WORDS).await; // what it printed last may still be on its way
+                self.last_words().await;
             }
             match (self.lines.find(text), ended) {
                 (Some(line), _) => return Ok(line),

@@ -2,7 +2,10 @@
 
 use std::{
     io::{self, BufRead as _, BufReader, Read, Write as _},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
@@ -11,13 +14,18 @@ const SHOWN: usize = 20;
 
 /// The lines that a process has printed so far, on standard output and standard error.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
+pub(super) struct Lines {
+    all: Arc<Mutex<Vec<String>>>,
+    /// How many of its streams are open yet.
+    open: Arc<AtomicUsize>,
+}
 
 impl Lines {
     /// Reads `stream` to its end, in a thread of its own: a process is never held up by a full pipe. With `echo`, each
     /// line is shown on standard error as well, behind that name.
     pub(super) fn read(&self, stream: impl Read + Send + 'static, echo: Option<String>) {
         let lines = self.clone();
+        lines.open.fetch_add(1, Ordering::SeqCst);
         thread::spawn(move || {
             let mut stream = BufReader::new(stream);
             let mut line = Vec::new();
@@ -30,7 +38,13 @@ impl Lines {
                 lines.get().push(text);
                 line.clear();
             }
+            lines.open.fetch_sub(1, Ordering::SeqCst);
         });
+    }
+
+    /// Whether there may be more to come.
+    pub(super) fn are_open(&self) -> bool {
+        self.open.load(Ordering::SeqCst) > 0
     }
 
     /// All lines.
@@ -50,6 +64,6 @@ impl Lines {
     }
 
     fn get(&self) -> MutexGuard<'_, Vec<String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
