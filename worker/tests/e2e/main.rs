@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod burst;
+mod commands;
 mod engine;
 mod errors;
 mod job;
