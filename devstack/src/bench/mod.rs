@@ -1,9 +1,7 @@
 //! What is measured and printed. No test: how fast a machine is does not make the code right or wrong.
 
 mod command;
-mod direct;
-mod report;
+mod queue;
 mod start;
-mod timeline;
 
 pub use command::BenchCommand;

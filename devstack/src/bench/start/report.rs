@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{direct::Direct, start::Measured};
+use super::{direct::Direct, measure::Measured};
 
 /// The most milliseconds that a start through webhook, queue and worker may take more than a direct one, at the median.
 const TARGET_MS: f64 = 15.0;
@@ -49,9 +49,9 @@ struct Stage {
 impl Report {
     /// Sums up what was measured, which must be something.
     pub(super) fn of(measured: &Measured) -> Self {
-        let served = |value: &dyn Fn(&super::start::Served) -> f64| Spread::of(measured.served.iter().map(value));
+        let served = |value: &dyn Fn(&super::measure::Served) -> f64| Spread::of(measured.served.iter().map(value));
         let direct = |value: &dyn Fn(&Direct) -> f64| Spread::of(measured.direct.iter().map(value));
-        let github = |one: &super::start::Served| one.github.as_secs_f64() * 1000.0;
+        let github = |one: &super::measure::Served| one.github.as_secs_f64() * 1000.0;
         let stage = |name, served, direct| Stage { name, served, direct };
         let stages = vec![
             stage("202 to reserved (by the record)", Some(served(&|one| between(one.accepted, one.reserved))), None),
@@ -70,7 +70,7 @@ impl Report {
             // That of the worker follows as soon; both are compared without it.
             stage("started to `start` returned", None, Some(direct(&|one| between(one.engine.started, one.answered)))),
         ];
-        let served_all = |one: &super::start::Served| between(one.accepted, one.engine.started) - github(one);
+        let served_all = |one: &super::measure::Served| between(one.accepted, one.engine.started) - github(one);
         let direct_all = |one: &Direct| between(one.begun, one.engine.started);
         let pairs = measured.served.iter().zip(&measured.direct);
         let mut by_round: Vec<f64> = pairs.map(|(served, direct)| served_all(served) - direct_all(direct)).collect();

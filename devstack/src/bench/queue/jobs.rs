@@ -1,0 +1,61 @@
+//! Jobs to measure with.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use shared::{
+    model::{JobId, JobMessage, PoolName},
+    queue::{Queue, QueueError},
+};
+
+/// How many repositories the jobs are of.
+const REPOSITORIES: u64 = 100;
+
+/// How many calls are under way at once while a pool is filled.
+const FILLING: usize = 256;
+
+/// Jobs that are not there yet, each with a number of its own.
+#[derive(Debug, Default)]
+pub(super) struct Jobs {
+    last: u64,
+}
+
+impl Jobs {
+    /// So many new jobs of a pool, as long as those of real workflows are.
+    pub(super) fn make(&mut self, pool: &PoolName, count: u64) -> anyhow::Result<Vec<JobMessage>> {
+        (0..count)
+            .map(|_| {
+                self.last += 1;
+                message(pool, self.last)
+            })
+            .collect()
+    }
+}
+
+fn message(pool: &PoolName, number: u64) -> anyhow::Result<JobMessage> {
+    let repository = format!("octo-organization/repository-{:03}", number % REPOSITORIES);
+    let id = 41_000_000_000 + number;
+    Ok(JobMessage {
+        job_id: id.to_string().parse()?,
+        run_id: 15_000_000_000 + number,
+        run_attempt: 1,
+        name: "build (ubuntu-24.04, stable, x86_64-unknown-linux-gnu)".to_owned(),
+        workflow: Some("Continuous integration".to_owned()),
+        html_url: Some(format!("https://github.com/{repository}/actions/runs/15{number:09}/job/{id}")),
+        repository: repository.parse()?,
+        scope: repository.parse()?,
+        labels: "self-hosted,linux,x64".parse()?,
+        pool: pool.clone(),
+        installation_id: None,
+        delivery: format!("{number:08x}-7d7e-11ef-8000-000000000000").parse()?,
+    })
+}
+
+/// Puts jobs into the queue, as fast as it goes.
+pub(super) async fn fill(queue: &Queue, jobs: Vec<JobMessage>) -> Result<(), QueueError> {
+    let calls = stream::iter(jobs).map(async |job| queue.enqueue(&job).await.map(drop));
+    calls.buffer_unordered(FILLING).try_collect().await
+}
+
+/// The ids of jobs.
+pub(super) fn ids(jobs: &[JobMessage]) -> Vec<JobId> {
+    jobs.iter().map(|job| job.job_id).collect()
+}

@@ -1,0 +1,8 @@
+//! `devstack bench queue`: what the queue's operations cost.
+
+mod command;
+mod jobs;
+mod measure;
+mod report;
+
+pub(super) use command::QueueBench;
