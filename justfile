@@ -39,9 +39,15 @@ test:
     ./devstack/test
 
 # Measures how long a runner takes to start, from the answer 202 on, against direct calls to the engine
-bench-start *options:
+bench-start *options: (bench "start" options)
+
+# Measures what the queue's operations cost, empty and with a million jobs waiting
+bench-queue *options: (bench "queue" options)
+
+[private]
+bench what *options:
     cargo build --release --locked --workspace --bins
-    "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/devstack" bench start {{options}}
+    "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/devstack" bench {{what}} {{options}}
 
 # Format and lints
 check:
