@@ -220,3 +220,18 @@ async fn a_job_that_was_cancelled_is_not_opened_again() {
     test.queue.settle(lease, done()).await.unwrap();
     assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
 }
+
+#[tokio::test]
+async fn a_runner_that_has_ended_says_nothing_of_the_next_one_of_its_job() {
+    let test = TestQueue::new().await;
+    test.enqueue(2).await;
+    let mut lease = started(&test, "dead").await;
+    test.queue.progress(&mut lease, Progress { exited: Some("Succeeded"), ..Progress::default() }).await.unwrap();
+    test.run_out("2").await;
+    assert_eq!(test.state(2).await, Some(JobState::Done));
+    serve(&test, 1, others(2), true).await;
+
+    let _second = started(&test, "dead").await;
+    test.run_out("2").await;
+    assert_eq!(test.state(2).await, Some(JobState::Orphaned), "its second runner may be up");
+}

@@ -51,6 +51,12 @@ impl TestQueue {
         }
     }
 
+    /// Lets the lease of an entry run out, and somebody notice.
+    pub(crate) async fn run_out(&self, entry: &str) {
+        self.redis.command(&format!("ZADD gha:{{default}}:lease XX 1 {entry}")).unwrap();
+        self.queue.beat(&pool(), &[]).await.unwrap();
+    }
+
     pub(crate) async fn state(&self, id: u64) -> Option<JobState> {
         self.queue.job(job(id)).await.unwrap().map(|record| record.state)
     }

@@ -25,7 +25,6 @@ if is_leased(state) and own == attempt then
     'attempt', attempt, 'worker', kept[1] or '', 'epoch', kept[2], 'runner', kept[3] or '')
   redis.call('ZADD', P .. 'lease', redis.call('ZSCORE', P .. 'lease', id) or now, entry)
   redis.call('SADD', P .. 'active:' .. scope, entry)
-  redis.call('HDEL', key, 'exited')
   unlease(id, scope)
   if state == 'orphaned' and ARGV[4] == '1' then
     end_lent(entry, scope)

@@ -8,7 +8,7 @@ for _, id in ipairs(ARGV) do
     local key = job_key(id)
     redis.call('HINCRBY', key, 'replays', 1)
     redis.call('HSET', key, 'attempts', 0, 'crashes', 0, 'since', now)
-    redis.call('HDEL', key, 'cancel', 'end', 'exited')
+    redis.call('HDEL', key, 'cancel', 'end')
     event(id, 'replayed', 'after: ' .. (redis.call('HGET', key, 'err') or ''))
     push(id, redis.call('HGET', key, 'scope'), false)
     count('replayed')

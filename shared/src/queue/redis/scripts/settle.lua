@@ -24,7 +24,6 @@ if entry ~= id then
   state = 'done'
 else
   unlease(id, scope)
-  redis.call('HDEL', key, 'exited')
   if outcome == 'done' then
     event(id, 'done', detail)
     close(id, 'done', keep_ms)
