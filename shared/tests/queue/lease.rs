@@ -48,6 +48,23 @@ async fn a_scope_at_its_limit_does_not_hold_up_the_others_and_goes_on_when_a_slo
 }
 
 #[tokio::test]
+async fn a_scope_does_not_lose_its_turn_by_the_jobs_that_were_cancelled() {
+    let test = TestQueue::new().await;
+    for id in 11..=20 {
+        let mut quiet = message(id);
+        quiet.scope = "octo/quiet".parse().unwrap();
+        test.queue.enqueue(&quiet).await.unwrap();
+    }
+    for id in 1..=3 {
+        test.enqueue(id).await;
+    }
+    for id in 11..20 {
+        test.queue.cancel(&pool(), job(id), None, "cancelled at GitHub").await.unwrap();
+    }
+    assert_eq!(test.reserve("a").await.job_id(), job(20));
+}
+
+#[tokio::test]
 async fn a_job_that_was_starting_when_its_worker_died_starts_elsewhere_and_the_dead_one_cannot_settle_it() {
     let test = TestQueue::new().await;
     test.enqueue(1).await;

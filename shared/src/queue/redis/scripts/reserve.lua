@@ -23,14 +23,19 @@ for _ = 1, 64 do
     local due = redis.call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')[2]
     return {'empty', due and math.max(0, due - now) or -1}
   end
-  redis.call('ZREM', P .. 'ring', scope)
   if not has_room(scope) then
     -- It stays out of the ring until one of its slots is freed, or its limit is changed.
+    redis.call('ZREM', P .. 'ring', scope)
     redis.call('SADD', P .. 'parked', scope)
   else
     local id = redis.call('RPOP', P .. 'pending:' .. scope)
-    ring(scope) -- behind the others
-    if id and redis.call('ZREM', P .. 'queued', id) == 1 then
+    local waits = id and redis.call('ZREM', P .. 'queued', id) == 1
+    if waits or not id then
+      -- Behind the others, if it has more. One whose next job was withdrawn keeps its turn.
+      redis.call('ZREM', P .. 'ring', scope)
+      ring(scope)
+    end
+    if waits then
       local job = job_key(id)
       local epoch = redis.call('HINCRBY', job, 'epochs', 1)
       redis.call('HSET', job, 'state', 'starting', 'worker', ARGV[1], 'epoch', epoch, 'attempt', epoch)
