@@ -235,3 +235,22 @@ async fn a_runner_that_has_ended_says_nothing_of_the_next_one_of_its_job() {
     test.run_out("2").await;
     assert_eq!(test.state(2).await, Some(JobState::Orphaned), "its second runner may be up");
 }
+
+#[tokio::test]
+async fn a_runner_that_took_another_job_just_when_it_was_found_is_not_the_new_attempts() {
+    let test = TestQueue::new().await;
+    test.enqueue(2).await;
+    let _lost = test.reserve("dead").await;
+    test.run_out("2").await;
+    let mut second = test.reserve("a").await;
+    assert!(!test.queue.took_another(&pool(), job(2), 1).await.unwrap());
+    serve(&test, 1, others(2), false).await;
+
+    let found = Progress { found: Some(1), started: true, ..Progress::default() };
+    assert!(test.queue.progress(&mut second, found).await.is_err());
+    assert_eq!(second.id().attempt, 2);
+    test.run_out("2").await;
+    let mut third = test.reserve("a").await;
+    test.queue.progress(&mut third, Progress { started: true, ..Progress::default() }).await.unwrap();
+    assert_eq!(test.queue.beat(&pool(), &[third.id()]).await.unwrap().lost, []);
+}

@@ -3,12 +3,15 @@
 -- ARGV  1 job id  2 attempt  3 epoch  4 'running' once the container was started, or ''  5 the runner's name, or ''
 --       6 the attempt that this runner was made for, if it is another's that was found, or ''
 --       7 once the runner has ended for good: what is to be said of it, or ''  8… events: ms ago, word, detail
--- Returns 1, or 0 when the lease was lost.
+-- Returns 1, or 0 when the lease was lost, or that other runner has another job.
 local id = ARGV[1]
 local key = job_key(entry_of(id, ARGV[2]))
 local epoch, state = unpack(redis.call('HMGET', key, 'epoch', 'state'))
 if epoch ~= ARGV[3] or not is_leased(state) then
   return 0
+end
+if ARGV[6] ~= '' and entry_of(id, ARGV[6]) ~= id then
+  return 0 -- the runner that was found has taken another job meanwhile: this lease is left to expire
 end
 for field, value in pairs({state = ARGV[4], runner = ARGV[5], attempt = ARGV[6], exited = ARGV[7]}) do
   if value ~= '' then
