@@ -31,7 +31,7 @@ pub enum CancelOutcome {
     Flagged,
     /// It is not known; should its `queued` come after all, it is not run.
     Tombstone,
-    /// It has ended before, in this state. Nothing was changed.
+    /// It has ended before, in this state.
     Ended(JobState),
     /// This delivery was dealt with before.
     DuplicateDelivery,

@@ -2,7 +2,7 @@
 
 use shared::{
     model::JobState,
-    queue::{Adoption, Enqueued, Lease, Noted, Progress, Reserved, Served, ServedBy, Settlement},
+    queue::{Adoption, CancelOutcome, Enqueued, Lease, Noted, Progress, Reserved, Served, ServedBy, Settlement},
 };
 use tokio::time::sleep;
 
@@ -253,4 +253,24 @@ async fn a_runner_that_took_another_job_just_when_it_was_found_is_not_the_new_at
     let mut third = test.reserve("a").await;
     test.queue.progress(&mut third, Progress { started: true, ..Progress::default() }).await.unwrap();
     assert_eq!(test.queue.beat(&pool(), &[third.id()]).await.unwrap().lost, []);
+}
+
+#[tokio::test]
+async fn a_job_that_ended_with_its_runner_and_was_cancelled_is_not_opened_again_either() {
+    for cancelled_first in [true, false] {
+        let test = TestQueue::new().await;
+        test.enqueue(2).await;
+        let lease = started(&test, "a").await;
+        let cancel = async || test.queue.cancel(&pool(), job(2), None, "cancelled at GitHub").await.unwrap();
+        if cancelled_first {
+            assert_eq!(cancel().await, CancelOutcome::Flagged);
+        }
+        test.queue.settle(lease, done()).await.unwrap();
+        if !cancelled_first {
+            assert_eq!(cancel().await, CancelOutcome::Ended(JobState::Done));
+        }
+        serve(&test, 1, others(2), true).await;
+        assert_eq!(test.state(2).await, Some(JobState::Done));
+        assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
+    }
 }

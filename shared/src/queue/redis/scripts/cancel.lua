@@ -17,6 +17,10 @@ if is_leased(state) then
   return {'flagged'}
 end
 if state == 'done' or state == 'cancelled' then
+  if state == 'done' then
+    -- Should its runner turn out to have run another job, it is not opened again (crossover.lua).
+    redis.call('HSET', job_key(id), 'cancel', ARGV[2])
+  end
   return {'ended', state}
 end
 event(id, 'cancelled', ARGV[2])

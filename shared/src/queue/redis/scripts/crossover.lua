@@ -6,7 +6,8 @@
 -- or waits for one.
 local id, attempt = ARGV[1], ARGV[2]
 local key = job_key(id)
-local state, scope, own, served = unpack(redis.call('HMGET', key, 'state', 'scope', 'attempt', 'served_by'))
+local state, scope, own, served, cancel =
+  unpack(redis.call('HMGET', key, 'state', 'scope', 'attempt', 'served_by', 'cancel'))
 if not state or not scope then
   return 'unknown'
 end
@@ -29,12 +30,12 @@ if is_leased(state) and own == attempt then
   if state == 'orphaned' and ARGV[4] == '1' then
     end_lent(entry, scope)
   end
-  if redis.call('HEXISTS', key, 'cancel') == 1 then
+  if cancel then
     event(id, 'noted', says)
     close(id, 'cancelled', ARGV[5])
     return 'kept'
   end
-elseif (state == 'done' or state == 'dead') and own == attempt and not served then
+elseif (state == 'done' or state == 'dead') and own == attempt and not served and not cancel then
   if state == 'done' then
     redis.call('PERSIST', key)
     redis.call('PERSIST', P .. 'events:' .. id)
