@@ -274,3 +274,16 @@ async fn a_job_that_ended_with_its_runner_and_was_cancelled_is_not_opened_again_
         assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
     }
 }
+
+#[tokio::test]
+async fn a_record_is_kept_for_as_long_as_a_runner_of_its_job_works_on_another() {
+    let (test, lent) = crossed(5).await;
+    let second = started(&test, "b").await;
+    test.queue.settle(second, done()).await.unwrap();
+    let ttl = |key| test.redis.command(&format!("TTL gha:{{default}}:{key}:2")).unwrap();
+    assert_eq!((ttl("job"), ttl("events")), (":-1".to_owned(), ":-1".to_owned()));
+
+    test.queue.settle(lent, done()).await.unwrap();
+    assert_ne!((ttl("job"), ttl("events")), (":-1".to_owned(), ":-1".to_owned()));
+    assert_eq!(test.state(2).await, Some(JobState::Done));
+}

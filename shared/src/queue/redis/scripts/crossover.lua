@@ -15,7 +15,7 @@ local entry = id .. '~' .. attempt
 if redis.call('HSETNX', key, 'lent:' .. attempt, ARGV[3]) == 0 then
   -- Its worker is not there to see the runner's end.
   if ARGV[4] == '1' and redis.call('HGET', job_key(entry), 'state') == 'orphaned' then
-    end_lent(entry, scope)
+    end_lent(entry, scope, ARGV[5])
   end
   return 'before'
 end
@@ -26,9 +26,10 @@ if is_leased(state) and own == attempt then
     'attempt', attempt, 'worker', kept[1] or '', 'epoch', kept[2], 'runner', kept[3] or '')
   redis.call('ZADD', P .. 'lease', redis.call('ZSCORE', P .. 'lease', id) or now, entry)
   redis.call('SADD', P .. 'active:' .. scope, entry)
+  redis.call('HINCRBY', key, 'lent', 1)
   unlease(id, scope)
   if state == 'orphaned' and ARGV[4] == '1' then
-    end_lent(entry, scope)
+    end_lent(entry, scope, ARGV[5])
   end
   if cancel then
     event(id, 'noted', says)

@@ -41,10 +41,13 @@ local function wake()
   end
 end
 
--- Puts a record on the list of those that expire, and takes some off that have.
+-- Puts a record on the list of those that expire, and takes some off that have. While one of the job's runners works on
+-- another job it stays, for that runner's lease goes by it: `end_lent` lets it go.
 local function expire(id, keep_ms)
-  redis.call('PEXPIRE', job_key(id), keep_ms)
-  redis.call('PEXPIRE', P .. 'events:' .. id, keep_ms)
+  if tonumber(redis.call('HGET', job_key(id), 'lent') or 0) == 0 then
+    redis.call('PEXPIRE', job_key(id), keep_ms)
+    redis.call('PEXPIRE', P .. 'events:' .. id, keep_ms)
+  end
   redis.call('ZADD', P .. 'ended', now, id)
   for _, gone in ipairs(redis.call('ZRANGE', P .. 'ended', '-inf', now - keep_ms, 'BYSCORE', 'LIMIT', 0, 4)) do
     redis.call('ZREM', P .. 'ended', gone)
@@ -116,8 +119,13 @@ local function job_of(entry)
   return string.match(entry, '^[^~]+')
 end
 
--- Ends the entry of a runner that took another job. Its own job has long gone its way.
-local function end_lent(entry, scope)
+-- Ends the entry of a runner that took another job. Its own job goes its way, or has long gone it.
+local function end_lent(entry, scope, keep_ms)
   unlease(entry, scope)
   redis.call('DEL', job_key(entry))
+  local id = job_of(entry)
+  local state, lent = unpack(redis.call('HMGET', job_key(id), 'state', 'lent'))
+  if lent and redis.call('HINCRBY', job_key(id), 'lent', -1) == 0 and (state == 'done' or state == 'cancelled') then
+    expire(id, keep_ms)
+  end
 end

@@ -19,7 +19,7 @@ events_from(9, id)
 
 if entry ~= id then
   -- The runner took another job, and its own waits again or has gone its way: there is nothing more to decide.
-  end_lent(entry, scope)
+  end_lent(entry, scope, keep_ms)
   event(id, 'noted', 'the runner of attempt ' .. ARGV[2] .. ' has ended: ' .. detail)
   state = 'done'
 else

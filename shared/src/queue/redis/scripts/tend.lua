@@ -27,7 +27,7 @@ local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
     return
   end
   if entry ~= id then
-    end_lent(entry, scope)
+    end_lent(entry, scope, keep_ms)
     return
   end
   unlease(id, scope)
