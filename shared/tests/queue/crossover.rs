@@ -2,14 +2,16 @@
 
 use shared::{
     model::JobState,
-    queue::{Adoption, CancelOutcome, Enqueued, Lease, Noted, Progress, Reserved, Served, ServedBy, Settlement},
+    queue::{
+        Adoption, CancelOutcome, DeadLetters, Enqueued, Lease, Noted, Progress, Reserved, Served, ServedBy, Settlement,
+    },
 };
 use tokio::time::sleep;
 
 use crate::support::{LEASE, TestQueue, job, message, pool, worker};
 
 /// Lets job `id` run on a runner.
-async fn serve(test: &TestQueue, id: u64, by: ServedBy, completed: bool) -> Noted {
+pub(crate) async fn serve(test: &TestQueue, id: u64, by: ServedBy, completed: bool) -> Noted {
     let runner = match by {
         ServedBy::Own { attempt } => format!("gha-{id}-{attempt}"),
         ServedBy::Other { job, attempt } => format!("gha-{job}-{attempt}"),
@@ -21,15 +23,15 @@ async fn serve(test: &TestQueue, id: u64, by: ServedBy, completed: bool) -> Note
     test.queue.served(&pool(), &served).await.unwrap()
 }
 
-fn others(id: u64) -> ServedBy {
+pub(crate) fn others(id: u64) -> ServedBy {
     ServedBy::Other { job: job(id), attempt: 1 }
 }
 
-fn done() -> Settlement {
+pub(crate) fn done() -> Settlement {
     Settlement::Done { detail: "Succeeded".to_owned() }
 }
 
-async fn started(test: &TestQueue, who: &str) -> Lease {
+pub(crate) async fn started(test: &TestQueue, who: &str) -> Lease {
     let mut lease = test.reserve(who).await;
     test.queue.progress(&mut lease, Progress { started: true, ..Progress::default() }).await.unwrap();
     lease
@@ -95,23 +97,6 @@ async fn a_job_that_ended_with_its_runner_is_opened_when_it_turns_out_that_the_r
     assert_eq!(test.state(1).await, Some(JobState::Done));
     assert_eq!(test.reserve("a").await.job_id(), job(2));
     assert_eq!(test.queue.job(job(2)).await.unwrap().unwrap().ended_at, None);
-}
-
-#[tokio::test]
-async fn two_jobs_that_swapped_their_runners_need_no_third() {
-    let test = TestQueue::new().await;
-    test.enqueue(1).await;
-    test.enqueue(2).await;
-    let leases = [started(&test, "a").await, started(&test, "a").await];
-    serve(&test, 1, others(2), false).await;
-    serve(&test, 2, others(1), false).await;
-    for lease in leases {
-        assert_eq!(test.queue.settle(lease, done()).await.unwrap(), JobState::Done);
-    }
-    serve(&test, 1, others(2), true).await;
-    serve(&test, 2, others(1), true).await;
-    assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
-    assert_eq!((test.state(1).await, test.state(2).await), (Some(JobState::Done), Some(JobState::Done)));
 }
 
 #[tokio::test]
@@ -286,4 +271,46 @@ async fn a_record_is_kept_for_as_long_as_a_runner_of_its_job_works_on_another() 
     test.queue.settle(lent, done()).await.unwrap();
     assert_ne!((ttl("job"), ttl("events")), (":-1".to_owned(), ":-1".to_owned()));
     assert_eq!(test.state(2).await, Some(JobState::Done));
+}
+
+#[tokio::test]
+async fn a_job_whose_end_is_known_already_still_gives_another_its_runner_back() {
+    let test = TestQueue::new().await;
+    test.enqueue(2).await;
+    let _second = started(&test, "a").await;
+    test.enqueue(1).await;
+    let first = started(&test, "a").await;
+    test.queue.settle(first, done()).await.unwrap(); // its runner took a third, of which nothing is known
+    serve(&test, 1, others(2), true).await;
+    assert_eq!((test.state(1).await, test.state(2).await), (Some(JobState::Done), Some(JobState::Pending)));
+
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let first = started(&test, "a").await;
+    test.queue.settle(first, Settlement::Dead { error: "no".to_owned() }).await.unwrap();
+    test.queue.drop_dead(&DeadLetters::default()).await.unwrap();
+    test.enqueue(2).await;
+    let _second = started(&test, "a").await;
+    serve(&test, 1, others(2), true).await;
+    assert_eq!((test.state(1).await, test.state(2).await), (Some(JobState::Cancelled), Some(JobState::Pending)));
+}
+
+#[tokio::test]
+async fn a_job_that_is_completed_before_its_worker_is_known_to_be_gone_is_done_and_its_slot_is_free_then() {
+    for lent in [false, true] {
+        let test = TestQueue::new().await;
+        test.enqueue(1).await;
+        let _lost = started(&test, "dead").await;
+        if lent {
+            serve(&test, 2, others(1), false).await;
+            serve(&test, 2, others(1), true).await;
+            test.run_out("1~1").await;
+        } else {
+            serve(&test, 1, ServedBy::Own { attempt: 1 }, true).await;
+            assert_eq!(test.state(1).await, Some(JobState::Running), "its worker sees to its end");
+            test.run_out("1").await;
+        }
+        assert_eq!(test.queue.status().await.unwrap().pools[0].orphaned, 0);
+        assert_eq!(test.state(1).await, Some(if lent { JobState::Pending } else { JobState::Done }));
+    }
 }

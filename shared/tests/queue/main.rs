@@ -10,3 +10,4 @@ mod lease;
 mod limits;
 mod settle;
 mod support;
+mod swap;

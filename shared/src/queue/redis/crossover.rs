@@ -10,9 +10,9 @@ use crate::{
 enum Verdict {
     /// The job is not known in that pool.
     Unknown,
-    /// It waited, and does so no more, because of this runner.
+    /// It needs no runner of its own, and the one that it got is another job's loss.
     Closed,
-    /// A worker sees to it, or it had ended.
+    /// A worker sees to it, or it had ended and this was known.
     Kept,
 }
 
@@ -55,7 +55,7 @@ impl RedisQueue {
     ) -> Result<Verdict, QueueError> {
         let made_for = match served.by {
             ServedBy::Own { attempt } => attempt.to_string(),
-            ServedBy::Other { .. } => "other".to_owned(),
+            ServedBy::Other { job, attempt } => format!("{job}~{attempt}"),
             ServedBy::Foreign => "foreign".to_owned(),
         };
         let answer: String = self
@@ -92,7 +92,7 @@ impl RedisQueue {
                         .arg(job.get())
                         .arg(attempt)
                         .arg(served.job.get())
-                        .arg(u8::from(served.completed))
+                        .arg(if served.completed { served.detail } else { "" })
                         .arg(self.keep_ms()),
                 )
                 .await?;

@@ -129,3 +129,19 @@ local function end_lent(entry, scope, keep_ms)
     expire(id, keep_ms)
   end
 end
+
+-- Takes in that a runner has ended its work, as GitHub says. Its worker will see that too; if it is gone, the slot is free
+-- now, or once that is known.
+local function ended(entry, says, keep_ms)
+  local id = job_of(entry)
+  local state, scope = unpack(redis.call('HMGET', job_key(entry), 'state', 'scope'))
+  if state == 'orphaned' and entry ~= id then
+    end_lent(entry, scope, keep_ms)
+  elseif state == 'orphaned' then
+    unlease(id, scope)
+    event(id, 'done', says)
+    close(id, 'done', keep_ms)
+  elseif is_leased(state) then
+    redis.call('HSET', job_key(entry), 'exited', says)
+  end
+end

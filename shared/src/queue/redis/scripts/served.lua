@@ -1,52 +1,57 @@
 -- Takes in that GitHub gave a job to a runner: who still waits for one of their own need not.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 the runner's name  3 the attempt of this job that the runner was made for; 'other' if it is ours and was
---       made for another job; 'foreign' if it is none of ours  4 '1' once the job is completed  5 detail
+-- ARGV  1 job id  2 the runner's name  3 the attempt of this job that the runner was made for; 'job~attempt' if it is ours
+--       and was made for another job; 'foreign' if it is none of ours  4 '1' once the job is completed  5 detail
 --       6 how long a record is kept (ms)  7 '1' to leave a tombstone for an unknown job
--- Returns 'unknown', 'closed', 'before' when it was closed for this runner before, 'leased' when a worker holds
--- it and will see to it, or 'ended'.
-local id, runner, made_for, keep_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[6]
+-- Returns 'unknown', 'closed' when it needs no runner and the one that took it is another's loss, 'before' when that was
+-- said of this runner before, 'leased' when a worker holds it and will see to it, or 'ended'.
+local id, runner, made_for, completed, detail, keep_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5], ARGV[6]
+local other, others_attempt = string.match(made_for, '^(%d+)~(%d+)$')
 local ends_as = made_for == 'foreign' and 'cancelled' or 'done'
 local key = job_key(id)
-local state, attempt, served, obsolete = unpack(redis.call('HMGET', key, 'state', 'attempt', 'served_by', 'obsolete'))
+local state, attempt, scope, served, left =
+  unpack(redis.call('HMGET', key, 'state', 'attempt', 'scope', 'served_by', 'left'))
 if served then
   return served == runner and 'before' or 'ended'
 end
 if not state then
   -- Its `queued` is late, or lost. Its own runner, which has outlived its record, is no reason to remember it.
-  if ARGV[7] ~= '1' or (made_for ~= 'other' and made_for ~= 'foreign') then
+  if ARGV[7] ~= '1' or not (other or made_for == 'foreign') then
     return 'unknown'
   end
   redis.call('HSET', key, 'state', ends_as, 'served_by', runner, 'end', now)
-  event(id, ends_as, ARGV[5])
+  event(id, ends_as, detail)
   expire(id, keep_ms)
   count('tombstones')
   return 'closed'
 end
-if is_leased(state) then
-  if made_for == attempt then
-    if state == 'orphaned' and ARGV[4] == '1' then
-      unlease(id, redis.call('HGET', key, 'scope'))
-      redis.call('HSET', key, 'served_by', runner)
-      event(id, 'done', ARGV[5])
-      close(id, 'done', keep_ms)
-      return 'closed'
-    end
-  elseif made_for ~= 'other' then
-    -- Another runner has it, so the one that is being prepared for it has nothing to do. (A runner of ours that was made for
-    -- another job is no loss: that job gets this one's.)
-    redis.call('HSET', key, 'cancel', ARGV[5])
+if is_leased(state) and made_for == attempt then
+  if completed then
+    ended(id, detail, keep_ms)
   end
   return 'leased'
 end
-if state == 'done' or (state == 'cancelled' and not obsolete) then
+if is_leased(state) and other and redis.call('HGET', job_key(other), 'scope') == scope then
+  -- The runner that is made for this job will do for the other, as long as it comes to something (reopen.lua).
+  redis.call('HSET', key, 'left', made_for .. ' ' .. runner)
+  if completed and redis.call('HGET', job_key(other), 'attempt') == others_attempt then
+    ended(entry_of(other, others_attempt), detail, keep_ms)
+  end
+  return 'leased'
+end
+if is_leased(state) then
+  -- The runner that is being made for it has nothing to do.
+  redis.call('HSET', key, 'cancel', detail)
+  if not other then
+    return 'leased'
+  end
+elseif left == made_for .. ' ' .. runner then
   return 'ended'
 end
 redis.call('HSET', key, 'served_by', runner)
-if state == 'cancelled' then
-  return 'closed'
+if state == 'pending' or state == 'delayed' or state == 'dead' then
+  withdraw(id)
+  event(id, ends_as, detail)
+  close(id, ends_as, keep_ms)
 end
-withdraw(id)
-event(id, ends_as, ARGV[5])
-close(id, ends_as, keep_ms)
 return 'closed'

@@ -7,7 +7,7 @@
 local id, outcome, detail, delay, keep_ms = ARGV[1], ARGV[4], ARGV[5], tonumber(ARGV[6]), ARGV[8]
 local entry = entry_of(id, ARGV[2])
 local key = job_key(entry)
-local epoch, state, scope, cancel = unpack(redis.call('HMGET', key, 'epoch', 'state', 'scope', 'cancel'))
+local epoch, state, scope, cancel, left = unpack(redis.call('HMGET', key, 'epoch', 'state', 'scope', 'cancel', 'left'))
 local settled = redis.call('HGET', job_key(id), 'settled:' .. ARGV[3])
 if settled then
   return {1, settled} -- it was this lease that was settled, and its answer was lost
@@ -27,10 +27,10 @@ else
   if outcome == 'done' then
     event(id, 'done', detail)
     close(id, 'done', keep_ms)
+  elseif left then
+    pass_on(id, state, left, keep_ms)
   elseif cancel or outcome == 'cancelled' then
     if outcome == 'cancelled' then
-      -- It runs elsewhere: on whose runner, GitHub has yet to say (served.lua).
-      redis.call('HSET', key, 'obsolete', 1)
       event(id, 'cancelled', detail)
     end
     close(id, 'cancelled', keep_ms)

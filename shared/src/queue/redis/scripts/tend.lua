@@ -15,7 +15,8 @@ end
 -- runner that may still be up is held for its worker's return.
 local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
   local key, id = job_key(entry), job_of(entry)
-  local state, scope, worker, exited = unpack(redis.call('HMGET', key, 'state', 'scope', 'worker', 'exited'))
+  local state, scope, worker, exited, left =
+    unpack(redis.call('HMGET', key, 'state', 'scope', 'worker', 'exited', 'left'))
   if state == 'running' and not exited then
     redis.call('HSET', key, 'state', 'orphaned')
     redis.call('ZADD', P .. 'lease', now + orphan_ms, entry)
@@ -34,6 +35,8 @@ local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
   if exited then
     close(id, 'done', keep_ms)
     event(id, 'done', exited)
+  elseif left then
+    pass_on(id, state, left, keep_ms)
   elseif state == 'starting' then
     event(id, 'worker_lost', 'worker ' .. worker .. ' fell silent while it prepared the runner')
     local crashes = redis.call('HINCRBY', key, 'crashes', 1)

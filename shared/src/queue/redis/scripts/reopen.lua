@@ -1,0 +1,79 @@
+-- What follows when a runner took another job than its own: that other one is served, and its own waits again.
+--
+-- A job that a worker holds when another's runner takes it is not closed: the runner that is made for it will do for the other,
+-- which is left to it ('left': that job and the runner, served.lua). Should it come to nothing, the other is opened after all.
+
+local reopen
+
+-- Moves a runner's slot from its job to an entry of its own, and ends that one if it is known that nobody will.
+local function lend(id, attempt, state, scope, completed, keep_ms)
+  local key, entry = job_key(id), id .. '~' .. attempt
+  local worker, epoch, runner, exited = unpack(redis.call('HMGET', key, 'worker', 'epoch', 'runner', 'exited'))
+  redis.call('HSET', job_key(entry), 'state', state == 'orphaned' and state or 'running', 'scope', scope,
+    'attempt', attempt, 'worker', worker or '', 'epoch', epoch, 'runner', runner or '')
+  redis.call('ZADD', P .. 'lease', redis.call('ZSCORE', P .. 'lease', id) or now, entry)
+  redis.call('SADD', P .. 'active:' .. scope, entry)
+  redis.call('HINCRBY', key, 'lent', 1)
+  unlease(id, scope)
+  if exited or completed then
+    ended(entry, exited or completed, keep_ms)
+  end
+end
+
+-- Ends a job that ran on another's runner, after its own came to nothing, or took a third.
+local function pass_on(id, state, left, keep_ms)
+  local other, attempt, runner = string.match(left, '^(%d+)~(%d+) (.*)$')
+  redis.call('HSET', job_key(id), 'served_by', runner)
+  if state ~= 'done' then
+    event(id, 'done', 'it ran on the runner ' .. runner)
+    close(id, 'done', keep_ms)
+  end
+  reopen(other, attempt, id, nil, keep_ms)
+end
+
+-- Opens a job again whose runner of `attempt` took the job `took`; with `completed`, what is to be said of that runner, if it
+-- has ended its work.
+-- Returns 'unknown', 'opened', 'before' when it was opened for this runner before, or 'kept' when it needs no runner, has
+-- one, or waits for one.
+function reopen(id, attempt, took, completed, keep_ms)
+  local key = job_key(id)
+  local state, scope, own, served, cancel, left =
+    unpack(redis.call('HMGET', key, 'state', 'scope', 'attempt', 'served_by', 'cancel', 'left'))
+  if not state or not scope then
+    return 'unknown'
+  end
+  if redis.call('HSETNX', key, 'lent:' .. attempt, took) == 0 then
+    if completed then
+      ended(id .. '~' .. attempt, completed, keep_ms)
+    end
+    return 'before'
+  end
+  local says = 'its runner of attempt ' .. attempt .. ' took job ' .. took
+  local held = is_leased(state) and own == attempt
+  if held then
+    lend(id, attempt, state, scope, completed, keep_ms)
+  elseif own ~= attempt or (state ~= 'done' and state ~= 'dead') then
+    event(id, 'noted', says)
+    return 'kept'
+  end
+  if left or served or cancel then
+    event(id, 'noted', says)
+    if left and not served then
+      pass_on(id, state, left, keep_ms)
+    elseif held then
+      close(id, served and 'done' or 'cancelled', keep_ms)
+    end
+    return 'kept'
+  end
+  if state == 'done' then
+    redis.call('PERSIST', key)
+    redis.call('PERSIST', P .. 'events:' .. id)
+    redis.call('ZREM', P .. 'ended', id)
+    count('done', -1)
+  end
+  withdraw(id)
+  redis.call('HDEL', key, 'end')
+  event(id, 'reopened', says .. '; it waits for another')
+  push(id, scope, true)
+  return 'opened'
+end
