@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use shared::{
     model::JobState,
-    queue::{AuditReport, Reserved},
+    queue::{AuditReport, DeadLetters, Reserved},
 };
 use tokio::time::sleep;
 
@@ -88,6 +88,19 @@ async fn a_job_that_waited_too_long_becomes_a_dead_letter_that_says_so() {
     let error = record.error.unwrap();
     assert!(error.contains("longer than RUNNER_AUTOSCALE_TIMEOUT (1 s)"), "{error}");
     assert_eq!(test.reserve("a").await.job_id().get(), 2);
+}
+
+#[tokio::test]
+async fn a_job_that_was_given_up_and_is_replayed_waits_behind_the_others() {
+    let test = TestQueue::new().await;
+    for id in 1..=2 {
+        test.enqueue(id).await;
+    }
+    test.redis.command("ZADD gha:{default}:queued XX 1 1").unwrap();
+    assert_eq!(audit(&test).await.given_up, 1);
+    test.queue.replay(&DeadLetters::default()).await.unwrap();
+    assert_eq!(test.redis.command("LLEN gha:{default}:pending:octo/repo").unwrap(), ":2");
+    assert_eq!(test.reserve("a").await.job_id(), job(2));
 }
 
 #[tokio::test]

@@ -95,6 +95,8 @@ local function give_up(longest)
   for _, id in ipairs(redis.call('ZRANGE', P .. 'queued', '-inf', now - longest, 'BYSCORE', 'LIMIT', 0, 100)) do
     local waited = math.floor((now - waits_since(id)) / 1000)
     withdraw(id)
+    -- It may be put back, and must not be in its list twice then.
+    redis.call('LREM', P .. 'pending:' .. (redis.call('HGET', job_key(id), 'scope') or ''), -1, id)
     bury(id, string.format('it waited %d s, longer than RUNNER_AUTOSCALE_TIMEOUT (%d s)', waited, longest / 1000))
     did.given_up = (did.given_up or 0) + 1
   end
