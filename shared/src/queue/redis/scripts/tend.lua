@@ -23,8 +23,8 @@ local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
     event(id, 'worker_lost', 'worker ' .. worker .. ' fell silent; its runner may be up, so its slot is held')
     return
   end
-  if not scope then
-    redis.call('ZREM', P .. 'lease', entry)
+  if not scope or not is_leased(state) then
+    redis.call('ZREM', P .. 'lease', entry) -- it may just have been ended with another's
     return
   end
   if entry ~= id then
