@@ -1,0 +1,143 @@
+//! What follows, in the model, from GitHub's giving jobs to runners.
+
+use shared::{model::JobState, queue::ServedBy};
+
+use super::model::{Entry, Model, Runner, pool_of};
+
+/// The name of a runner.
+pub(crate) fn name((job, attempt): Runner) -> String {
+    format!("gha-{job}-{attempt}")
+}
+
+impl Model {
+    /// A job runs, or ran. Says whether that was news of a job, or of its runner.
+    pub(crate) fn served(&mut self, id: u64, runner: &str, by: ServedBy, completed: bool) -> bool {
+        let other = match by {
+            ServedBy::Other { job, attempt } => Some((job.get(), attempt)),
+            _ => None,
+        };
+        let closed = self.close_served(id, runner, by, other, completed);
+        if let (true, Some(other)) = (closed, other) {
+            self.reopen(other, completed);
+        }
+        closed
+    }
+
+    /// Says whether the job's runner is the loss of the one that it was made for.
+    fn close_served(&mut self, id: u64, runner: &str, by: ServedBy, other: Option<Runner>, completed: bool) -> bool {
+        let ends_as = if matches!(by, ServedBy::Foreign) { JobState::Cancelled } else { JobState::Done };
+        let own = matches!(by, ServedBy::Own { .. });
+        let Some(job) = self.jobs.get_mut(&id) else {
+            if !own {
+                self.add(id, ends_as, true);
+                self.jobs.get_mut(&id).unwrap().served_by = Some(runner.to_owned());
+                self.counts[pool_of(id)].tombstones += 1;
+            }
+            return !own;
+        };
+        if let Some(served) = &job.served_by {
+            return served == runner;
+        }
+        if job.state.is_leased() {
+            if matches!(by, ServedBy::Own { attempt } if attempt == job.hold.attempt) {
+                if completed {
+                    self.ended(Entry::Own(id));
+                }
+                return false;
+            }
+            if let Some(other) = other.filter(|other| self.alike(id, other.0)) {
+                self.jobs.get_mut(&id).unwrap().left = Some(other);
+                let is_last = self.jobs[&other.0].hold.attempt == other.1;
+                if completed
+                    && is_last
+                    && let Some(entry) = self.entry(other)
+                {
+                    self.ended(entry);
+                }
+                return false;
+            }
+            let job = self.jobs.get_mut(&id).unwrap();
+            job.cancel = true;
+            if other.is_some() {
+                job.served_by = Some(runner.to_owned());
+            }
+            return other.is_some();
+        }
+        if other.is_some() && job.left == other {
+            return false;
+        }
+        job.served_by = Some(runner.to_owned());
+        if matches!(job.state, JobState::Pending | JobState::Delayed | JobState::Dead) {
+            self.withdraw(id);
+            self.close(id, ends_as);
+        }
+        true
+    }
+
+    /// A runner has ended its work, as GitHub says.
+    fn ended(&mut self, entry: Entry) {
+        let Some((state, _)) = self.held(entry) else { return };
+        if state != JobState::Orphaned {
+            self.held_mut(entry).1.exited = true;
+        } else if let Entry::Own(job) = entry {
+            self.run_out.retain(|other| *other != entry);
+            self.close(job, JobState::Done);
+        } else {
+            self.end_lent(entry);
+        }
+    }
+
+    /// A runner took another job than its own, which needs another runner then.
+    fn reopen(&mut self, (id, attempt): Runner, completed: bool) {
+        let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.tombstone) else { return };
+        if !job.lost.insert(attempt) {
+            if completed {
+                self.ended(Entry::Lent((id, attempt)));
+            }
+            return;
+        }
+        let held = job.state.is_leased();
+        if job.hold.attempt != attempt || !(held || matches!(job.state, JobState::Done | JobState::Dead)) {
+            return;
+        }
+        let (was, cancel, served, left) = (job.state, job.cancel, job.served_by.is_some(), job.left);
+        if held {
+            self.lend((id, attempt), completed);
+        }
+        if left.is_some() && !served {
+            self.pass_on(id);
+        } else if served || cancel {
+            if held {
+                self.close(id, if served { JobState::Done } else { JobState::Cancelled });
+            }
+        } else {
+            if was == JobState::Done {
+                self.counts[pool_of(id)].done -= 1;
+            }
+            self.push(id, true);
+        }
+    }
+
+    /// A runner's slot is its own from now on, not its job's.
+    fn lend(&mut self, runner: Runner, completed: bool) {
+        let (own, lent) = (Entry::Own(runner.0), Entry::Lent(runner));
+        let job = &self.jobs[&runner.0];
+        let state = if job.state == JobState::Orphaned { job.state } else { JobState::Running };
+        self.lent.insert(runner, (state, job.hold.clone()));
+        self.run_out.iter_mut().filter(|entry| **entry == own).for_each(|entry| *entry = lent);
+        if completed || self.lent[&runner].1.exited {
+            self.ended(lent);
+        }
+    }
+
+    /// A job's own runner came to nothing, or took a third job, after it ran on another's: that one has none now.
+    pub(crate) fn pass_on(&mut self, id: u64) {
+        let job = self.jobs.get_mut(&id).unwrap();
+        let left = job.left.unwrap();
+        job.served_by = Some(name(left));
+        if job.state != JobState::Done {
+            self.close(id, JobState::Done);
+        }
+        self.reopen(left, false);
+    }
+}

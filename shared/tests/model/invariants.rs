@@ -1,0 +1,180 @@
+//! What holds at any time (I1 to I7 of the queue's design).
+
+use std::collections::BTreeSet;
+
+use proptest::{prelude::*, test_runner::TestCaseError};
+use shared::model::JobState;
+
+use super::{
+    model::{Entry, Hold, Job, Model, pool_of, scope_of},
+    store::{Keys, POOLS, SCOPES, stored},
+};
+
+/// Checks a pool: the store in itself, and against the model.
+pub(crate) fn check(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
+    one_place_each(keys)?;
+    slots(keys)?;
+    turns(keys)?;
+    sums(keys)?;
+    records(pool, keys, model)?;
+    lent(pool, keys, model)?;
+    lines(pool, keys, model)?;
+    counts(pool, keys, model)?;
+    // Whoever waits is woken: work that could be started is marked.
+    let startable = !model.paused[pool] && !model.is_full(pool) && !model.eligible(pool).is_empty();
+    prop_assert!(!startable || keys.members("wake").contains("w"), "nobody is woken in pool {}", POOLS[pool]);
+    Ok(())
+}
+
+/// I3: no job in two of the places where it may wait, and its state says which.
+fn one_place_each(keys: &Keys) -> Result<(), TestCaseError> {
+    let mut seen = BTreeSet::new();
+    for place in ["queued", "delayed", "lease", "dead"] {
+        for entry in keys.members(place) {
+            prop_assert!(seen.insert(entry), "{entry} is in {place} and elsewhere");
+            let state = keys.get(&format!("job:{entry}"), "state").unwrap_or_default();
+            let belongs = match state {
+                "pending" => "queued",
+                "delayed" => "delayed",
+                "starting" | "running" | "orphaned" => "lease",
+                "dead" => "dead",
+                _ => "nowhere",
+            };
+            prop_assert_eq!(belongs, place, "{} is {:?}", entry, state);
+        }
+    }
+    for entry in keys.names("job:") {
+        let state = keys.get(&format!("job:{entry}"), "state");
+        prop_assert!(state.is_some(), "the record of {entry} has no state");
+        let ended = matches!(state, Some("done" | "cancelled"));
+        prop_assert_eq!(seen.contains(entry), !ended, "{} is {:?}", entry, state);
+    }
+    Ok(())
+}
+
+/// The scopes' slots are the leases.
+fn slots(keys: &Keys) -> Result<(), TestCaseError> {
+    let mut slots = BTreeSet::new();
+    for scope in keys.names("active:") {
+        for entry in keys.members(&format!("active:{scope}")) {
+            prop_assert_eq!(keys.get(&format!("job:{entry}"), "scope"), Some(scope));
+            slots.insert(entry);
+        }
+    }
+    prop_assert_eq!(slots, keys.members("lease"));
+    Ok(())
+}
+
+/// A scope with a list has a turn, or waits for a slot; never both.
+fn turns(keys: &Keys) -> Result<(), TestCaseError> {
+    let (ring, parked) = (keys.members("ring"), keys.members("parked"));
+    prop_assert!(ring.is_disjoint(&parked), "{ring:?} {parked:?}");
+    for scope in keys.names("pending:") {
+        prop_assert!(ring.contains(scope) || parked.contains(scope), "{scope} has no turn");
+    }
+    Ok(())
+}
+
+/// I7: every job that was accepted is somewhere.
+fn sums(keys: &Keys) -> Result<(), TestCaseError> {
+    let somewhere: usize = ["queued", "delayed", "dead"].iter().map(|place| keys.members(place).len()).sum();
+    let leased = keys.members("lease").iter().filter(|entry| !entry.contains('~')).count();
+    let ended = keys.count("done") + keys.count("cancelled");
+    prop_assert_eq!(keys.count("accepted"), ended + (somewhere + leased) as u64);
+    Ok(())
+}
+
+fn records(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
+    let known = model.jobs.iter().filter(|(id, _)| pool_of(**id) == pool);
+    let ids: BTreeSet<String> = known.clone().map(|(id, _)| id.to_string()).collect();
+    let stored: BTreeSet<String> =
+        keys.names("job:").into_iter().filter(|entry| !entry.contains('~')).map(str::to_owned).collect();
+    prop_assert_eq!(stored, ids);
+    for (id, job) in known {
+        record(*id, job, keys)?;
+        for key in ["job", "events"] {
+            let ttl = keys.get("ttl", &format!("{key}:{id}"));
+            prop_assert_eq!(ttl != Some("-1"), model.expires(*id), "{}:{} expires in {:?}", key, id, ttl);
+        }
+        let listed = keys.members("ended").contains(id.to_string().as_str());
+        prop_assert_eq!(listed, matches!(job.state, JobState::Done | JobState::Cancelled), "job {}", id);
+    }
+    Ok(())
+}
+
+fn record(id: u64, job: &Job, keys: &Keys) -> Result<(), TestCaseError> {
+    let key = format!("job:{id}");
+    let field = |name| keys.get(&key, name);
+    prop_assert_eq!(field("state"), Some(job.state.as_str()), "job {}", id);
+    prop_assert_eq!(field("served_by"), job.served_by.as_deref(), "job {}", id);
+    if job.tombstone {
+        return Ok(());
+    }
+    let number = |name| field(name).map_or(0, |text| text.parse::<u32>().unwrap());
+    let numbers = (number("attempts"), number("crashes"), number("replays"));
+    prop_assert_eq!(numbers, (job.attempts, job.crashes, job.replays), "job {}", id);
+    prop_assert_eq!(field("end").is_some(), matches!(job.state.as_str(), "done" | "cancelled" | "dead"), "job {}", id);
+    let remembered = keys.members(&key).into_iter().filter(|field| field.starts_with("settled:")).count();
+    prop_assert!(remembered <= 1, "job {id} remembers the ends of {remembered} leases");
+    if job.state.is_leased() {
+        hold(&key, &job.hold, keys)?;
+        prop_assert_eq!(field("cancel").is_some(), job.cancel, "job {}", id);
+    }
+    Ok(())
+}
+
+fn hold(key: &str, hold: &Hold, keys: &Keys) -> Result<(), TestCaseError> {
+    let field = |name| keys.get(key, name).map(str::to_owned);
+    prop_assert_eq!(field("worker"), Some(format!("w{}", hold.worker)), "{}", key);
+    prop_assert_eq!(field("attempt"), Some(hold.attempt.to_string()), "{}", key);
+    prop_assert_eq!(field("epoch"), Some(hold.epoch.to_string()), "{}", key);
+    prop_assert_eq!(field("exited").is_some(), hold.exited, "{}", key);
+    Ok(())
+}
+
+/// Runners that took other jobs hold their slots.
+fn lent(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
+    let lent = model.lent.iter().filter(|((job, _), _)| pool_of(*job) == pool);
+    let entries: BTreeSet<String> = lent.clone().map(|(runner, _)| stored(Entry::Lent(*runner))).collect();
+    let found: BTreeSet<String> =
+        keys.names("job:").into_iter().filter(|entry| entry.contains('~')).map(str::to_owned).collect();
+    prop_assert_eq!(found, entries);
+    for (runner, (state, held)) in lent {
+        let key = format!("job:{}", stored(Entry::Lent(*runner)));
+        prop_assert_eq!(keys.get(&key, "state"), Some(state.as_str()), "{}", key);
+        prop_assert_eq!(keys.get(&key, "scope"), Some(SCOPES[scope_of(runner.0)]), "{}", key);
+        hold(&key, held, keys)?;
+    }
+    Ok(())
+}
+
+/// The lists hold the jobs that wait, in their order, and what was withdrawn.
+fn lines(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
+    let waiting = keys.members("queued");
+    for (scope, name) in SCOPES.iter().enumerate() {
+        let listed = keys.list(&format!("pending:{name}"));
+        let distinct: BTreeSet<&str> = listed.iter().copied().collect();
+        prop_assert_eq!(distinct.len(), listed.len(), "{:?}", &listed);
+        let listed: Vec<u64> =
+            listed.into_iter().filter(|id| waiting.contains(id)).map(|id| id.parse().unwrap()).collect();
+        let line: Vec<u64> = model.lines.get(&(pool, scope)).into_iter().flatten().copied().collect();
+        prop_assert_eq!(listed, line, "{}", name);
+    }
+    Ok(())
+}
+
+fn counts(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
+    let counts = &model.counts[pool];
+    for (what, number) in [
+        ("accepted", counts.accepted),
+        ("done", counts.done),
+        ("cancelled", counts.cancelled),
+        ("died", counts.died),
+        ("dropped", counts.dropped),
+        ("replayed", counts.replayed),
+        ("tombstones", counts.tombstones),
+    ] {
+        prop_assert_eq!(keys.count(what), number, "{}", what);
+    }
+    Ok(())
+}

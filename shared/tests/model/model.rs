@@ -1,0 +1,206 @@
+//! The queue as it should be: what is where, without a store's name in it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use shared::model::JobState;
+
+use super::{limits::Limits, operation::JOBS};
+
+/// One in so many things happens to what it should not happen to.
+pub(crate) const RARELY: usize = 8;
+
+/// So many failed attempts make a dead letter.
+pub(crate) const ATTEMPTS_MAX: u32 = 3;
+
+/// So many crashes of its worker do.
+pub(crate) const CRASHES_MAX: u32 = 3;
+
+/// A runner: the job that it was made for, and which of that job's.
+pub(crate) type Runner = (u64, u64);
+
+/// What holds a slot: a job, or one of its runners that took another job.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Entry {
+    Own(u64),
+    Lent(Runner),
+}
+
+impl Entry {
+    pub(crate) fn job(self) -> u64 {
+        match self {
+            Self::Own(job) | Self::Lent((job, _)) => job,
+        }
+    }
+}
+
+/// Who has a lease, and what is known of its runner.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Hold {
+    pub(crate) worker: usize,
+    pub(crate) attempt: u64,
+    pub(crate) epoch: u64,
+    pub(crate) exited: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) state: JobState,
+    /// Nothing is known of it but that it needs no runner.
+    pub(crate) tombstone: bool,
+    pub(crate) attempts: u32,
+    pub(crate) crashes: u32,
+    pub(crate) replays: u32,
+    pub(crate) epochs: u64,
+    /// The last lease.
+    pub(crate) hold: Hold,
+    pub(crate) cancel: bool,
+    pub(crate) served_by: Option<String>,
+    /// The runner, of another job, that took this one while it had a lease.
+    pub(crate) left: Option<Runner>,
+    /// Its runners that took other jobs.
+    pub(crate) lost: BTreeSet<u64>,
+}
+
+/// What was counted in a pool.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) done: u64,
+    pub(crate) cancelled: u64,
+    pub(crate) died: u64,
+    pub(crate) dropped: u64,
+    pub(crate) replayed: u64,
+    pub(crate) tombstones: u64,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) jobs: BTreeMap<u64, Job>,
+    /// The runners that took other jobs and have not ended.
+    pub(crate) lent: BTreeMap<Runner, (JobState, Hold)>,
+    /// Pending jobs by pool and scope; the next one in front.
+    pub(crate) lines: BTreeMap<(usize, usize), VecDeque<u64>>,
+    /// Leases that have run out, the longest ago in front.
+    pub(crate) run_out: Vec<Entry>,
+    /// Delayed jobs whose time has come, in the order of that.
+    pub(crate) due: Vec<u64>,
+    /// Jobs that have waited for too long.
+    pub(crate) old: Vec<u64>,
+    pub(crate) deliveries: BTreeSet<(usize, String)>,
+    /// Jobs whose records have expired.
+    pub(crate) forgotten: BTreeSet<u64>,
+    /// Jobs of which GitHub was told that they are cancelled.
+    pub(crate) cancelled: BTreeSet<u64>,
+    pub(crate) limits: [Limits; 2],
+    pub(crate) counts: [Counts; 2],
+    pub(crate) paused: [bool; 2],
+    /// Nobody has reached the store for a while.
+    pub(crate) away: [bool; 2],
+    /// Nobody's lease ends now.
+    pub(crate) grace: [bool; 2],
+}
+
+/// The pool of a job.
+pub(crate) fn pool_of(job: u64) -> usize {
+    usize::from(job.is_multiple_of(4))
+}
+
+/// The scope of a job.
+pub(crate) fn scope_of(job: u64) -> usize {
+    usize::try_from(job % 5).unwrap().saturating_sub(2)
+}
+
+impl Model {
+    pub(crate) fn state(&self, job: u64) -> Option<JobState> {
+        self.jobs.get(&job).map(|job| job.state)
+    }
+
+    /// All leases of a pool, with their states.
+    pub(crate) fn leased(&self, pool: usize) -> impl Iterator<Item = (Entry, JobState)> + '_ {
+        let own = self.jobs.iter().filter(|(_, job)| job.state.is_leased());
+        let own = own.map(|(id, job)| (Entry::Own(*id), job.state));
+        let lent = self.lent.iter().map(|(runner, (state, _))| (Entry::Lent(*runner), *state));
+        own.chain(lent).filter(move |(entry, _)| pool_of(entry.job()) == pool)
+    }
+
+    /// The scopes of a pool that have work and room.
+    pub(crate) fn eligible(&self, pool: usize) -> Vec<usize> {
+        let active = |scope| self.leased(pool).filter(|(entry, _)| scope_of(entry.job()) == scope).count();
+        let has_work = |scope| self.lines.get(&(pool, scope)).is_some_and(|line| !line.is_empty());
+        (0..3).filter(|scope| has_work(*scope) && active(*scope) < self.limits[pool].of_scope(*scope)).collect()
+    }
+
+    pub(crate) fn is_full(&self, pool: usize) -> bool {
+        self.leased(pool).count() >= self.limits[pool].of_pool()
+    }
+
+    /// A job in one of `states`, or now and then any.
+    pub(crate) fn choose(&self, number: usize, states: &[JobState]) -> u64 {
+        let fit = self.jobs.iter().filter(|(_, job)| states.contains(&job.state)).map(|(id, _)| *id);
+        let fit: Vec<u64> = fit.collect();
+        match pick(&fit, number / RARELY) {
+            Some(job) if !number.is_multiple_of(RARELY) => job,
+            _ => (number / RARELY) as u64 % JOBS + 1,
+        }
+    }
+
+    /// Jobs of a pool in a state.
+    pub(crate) fn count(&self, pool: usize, state: JobState) -> usize {
+        self.jobs.iter().filter(|(id, job)| pool_of(**id) == pool && job.state == state).count()
+    }
+
+    pub(crate) fn push(&mut self, job: u64, in_front: bool) {
+        self.jobs.get_mut(&job).unwrap().state = JobState::Pending;
+        let line = self.lines.entry((pool_of(job), scope_of(job))).or_default();
+        if in_front { line.push_front(job) } else { line.push_back(job) }
+    }
+
+    /// Takes a job out of those that wait, for a worker or for a person.
+    pub(crate) fn withdraw(&mut self, job: u64) {
+        self.lines.entry((pool_of(job), scope_of(job))).or_default().retain(|other| *other != job);
+        self.due.retain(|other| *other != job);
+        self.old.retain(|other| *other != job);
+    }
+
+    pub(crate) fn close(&mut self, job: u64, state: JobState) {
+        self.jobs.get_mut(&job).unwrap().state = state;
+        let counts = &mut self.counts[pool_of(job)];
+        match state {
+            JobState::Done => counts.done += 1,
+            _ => counts.cancelled += 1,
+        }
+    }
+
+    pub(crate) fn bury(&mut self, job: u64) {
+        self.jobs.get_mut(&job).unwrap().state = JobState::Dead;
+        self.counts[pool_of(job)].died += 1;
+    }
+
+    pub(crate) fn add(&mut self, job: u64, state: JobState, tombstone: bool) {
+        let added = Job {
+            state,
+            tombstone,
+            attempts: 0,
+            crashes: 0,
+            replays: 0,
+            epochs: 0,
+            hold: Hold::default(),
+            cancel: false,
+            served_by: None,
+            left: None,
+            lost: BTreeSet::new(),
+        };
+        self.jobs.insert(job, added);
+    }
+
+    /// Whether a record will expire.
+    pub(crate) fn expires(&self, job: u64) -> bool {
+        let ended = matches!(self.state(job), Some(JobState::Done | JobState::Cancelled));
+        ended && !self.lent.keys().any(|(of, _)| *of == job)
+    }
+}
+
+/// One of several things, counted round.
+pub(crate) fn pick<T: Copy>(things: &[T], which: usize) -> Option<T> {
+    things.get(which.checked_rem(things.len())?).copied()
+}
