@@ -107,3 +107,27 @@ async fn a_job_that_is_opened_while_its_own_lease_runs_out_is_not_ended_with_it(
     assert_eq!(test.reserve("a").await.job_id(), job(2));
     assert_eq!(test.queue.status().await.unwrap().pools[0].starting, 1);
 }
+
+#[tokio::test]
+async fn a_job_that_was_left_to_anothers_runner_is_not_opened_when_that_runner_did_its_work() {
+    let (test, [first, second]) = left().await;
+    test.queue.settle(first, done()).await.unwrap(); // it ran job 2
+    serve(&test, 1, others(2), true).await;
+    assert_eq!(test.state(2).await, Some(JobState::Running));
+    test.queue.settle(second, done()).await.unwrap();
+    assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
+}
+
+#[tokio::test]
+async fn the_end_of_an_earlier_runner_is_not_that_of_the_one_that_is_up() {
+    let test = TestQueue::new().await;
+    test.enqueue(2).await;
+    let _lost = test.reserve("dead").await;
+    test.run_out("2").await;
+    let _second = started(&test, "a").await;
+    test.enqueue(1).await;
+    let _first = started(&test, "a").await;
+    serve(&test, 1, others(2), true).await; // that one's name ends in 1
+    test.run_out("2").await;
+    assert_eq!(test.state(2).await, Some(JobState::Orphaned));
+}
