@@ -54,6 +54,23 @@ async fn a_dead_letter_that_is_replayed_keeps_its_message_its_first_error_and_it
 }
 
 #[tokio::test]
+async fn a_dead_letter_that_is_replayed_waits_and_crashes_anew() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    for _ in 0..3 {
+        let _lost = test.reserve("dead").await;
+        test.run_out("1").await;
+    }
+    test.redis.command("HSET gha:{default}:job:1 enq 1").unwrap(); // it came long ago
+    assert_eq!(test.queue.replay(&DeadLetters::default()).await.unwrap(), [job(1)]);
+
+    let lease = test.reserve("dead").await;
+    assert!(lease.waited < Duration::from_mins(1), "{:?}", lease.waited);
+    test.run_out("1").await;
+    assert_eq!(test.state(1).await, Some(JobState::Pending), "this was its first crash");
+}
+
+#[tokio::test]
 async fn dead_letters_are_found_by_id_error_scope_and_age() {
     let test = dead(4).await;
     let found = async |which: DeadLetters| ids(&test.queue.dead_letters(&which, 100).await.unwrap());
