@@ -97,8 +97,8 @@ impl Settings {
         secrets.check(&mut environment);
         let telemetry = environment.section("AUTOSCALER_");
         let queue: QueueConfig = environment.section("QUEUE_");
-        if let Err(QueueError::Url(problem)) = Queue::new(&queue) {
-            environment.problem("QUEUE_URL", problem);
+        if let Err(QueueError::Setting { setting, problem }) = Queue::new(&queue) {
+            environment.problem(setting, problem);
         }
         let (runner, pools) = pools::load(&mut environment);
         environment.finish()?;

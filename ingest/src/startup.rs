@@ -48,6 +48,7 @@ pub struct Application {
     admin: Server,
     port: u16,
     admin_port: u16,
+    queue: Queue,
 }
 
 impl std::fmt::Debug for Application {
@@ -76,10 +77,10 @@ impl Application {
             settings.pools,
             settings.runner_name_prefix,
             DeliveryMetrics::new(&registry),
-            queue,
+            queue.clone(),
         );
         let (public, port) = public_server(Data::new(inbox), settings.ingest.bind)?;
-        Ok(Self { public, admin, port, admin_port })
+        Ok(Self { public, admin, port, admin_port, queue })
     }
 
     /// The public listener's port: the one it was given, if that was not 0.
@@ -101,9 +102,14 @@ impl Application {
     ///
     /// When a listener stops by itself.
     pub async fn run_until_stopped(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { mut public, mut admin, port, admin_port } = self;
+        let Self { mut public, mut admin, port, admin_port, queue } = self;
         info!(port, admin_port, "Waiting for deliveries");
+        let watch = async {
+            queue.reached().await;
+            std::future::pending::<()>().await;
+        };
         tokio::select! {
+            () = watch => {}
             ended = &mut public => {
                 ended.context("the public listener failed")?;
                 bail!("the public listener stopped by itself");

@@ -15,3 +15,4 @@ pub mod settings;
 pub mod shutdown;
 pub mod status;
 pub mod telemetry;
+mod tls;

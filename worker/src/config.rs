@@ -7,7 +7,7 @@ use shared::{
     github::GithubConfig,
     model::{PoolName, Pools, RunnerNamePrefix, WorkerName},
     pools::{self, RunnerConfig, RunnerImageConfig},
-    queue::{Queue, QueueConfig},
+    queue::{Queue, QueueConfig, QueueError},
     settings::{self, Environment, SettingsError},
     telemetry::TelemetryConfig,
 };
@@ -95,7 +95,10 @@ impl Settings {
         let image: RunnerImageConfig = environment.section("DOCKER_RUNNER_");
         let (runner, pools) = pools::load(&mut environment);
         let queue_config: QueueConfig = environment.section("QUEUE_");
-        let queue = Queue::new(&queue_config).map_err(|error| environment.problem("QUEUE_URL", error));
+        let queue = Queue::new(&queue_config).map_err(|error| match error {
+            QueueError::Setting { setting, problem } => environment.problem(setting, problem),
+            error => environment.problem("QUEUE_URL", error),
+        });
         let worker: WorkerConfig = environment.section("WORKER_");
         for name in worker.pools.iter().filter(|name| pools.get(name).is_none()) {
             environment.problem("WORKER_POOLS", format_args!("there is no pool called {name}"));

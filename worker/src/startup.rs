@@ -115,11 +115,14 @@ fn context(
     })
 }
 
-/// Tells the queue the pools' limits, and then takes jobs.
+/// Waits for the queue, tells it the pools' limits, and then takes jobs.
 async fn work<P: Provider>(settings: &Settings, context: &Arc<Context<P>>, shutdown: CancellationToken) {
+    if shutdown.run_until_cancelled(settings.queue.reached()).await.is_none() {
+        return;
+    }
     let mut failures = 0;
     while let Err(error) = settings.queue.set_limits(&settings.pools).await {
-        warn!(error = %chain(&error), "Cannot reach the queue yet");
+        warn!(error = %chain(&error), "Cannot tell the queue the limits yet");
         let pause = Backoff::RECONNECT.jittered(failures).max(Backoff::RECONNECT.base);
         if shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
             return;

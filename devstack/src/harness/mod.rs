@@ -2,6 +2,7 @@
 //! folder and on ports of its own, and is gone with everything it made when its handle is dropped.
 
 mod bridge;
+mod certificates;
 mod child;
 mod engine;
 mod engine_command;
@@ -13,8 +14,11 @@ mod port;
 mod process;
 mod proxy;
 mod redis;
+mod redis_cluster;
+mod redis_sentinel;
 mod signals;
 
+pub use certificates::Certificates;
 pub use engine::{Engine, EngineOptions};
 pub use engine_command::EngineCommand;
 pub use error::HarnessError;
@@ -22,5 +26,7 @@ pub use port::free_port;
 pub use process::{Process, ProcessSpec};
 pub use proxy::Proxy;
 pub use redis::RedisServer;
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinel::RedisSentinel;
 pub use rustix::process::Signal;
 pub(crate) use signals::Signals;

@@ -24,6 +24,9 @@ const PORTS: u32 = 5;
 const DURABLE: [&str; 8] =
     ["--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""];
 
+/// For a server with replicas: it waits for no second one before it sends the first what it has.
+pub(super) const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
 /// A `redis-server` on a loopback port and in a folder of its own. Dropped, it is killed and its folder removed.
 #[derive(Debug)]
 pub struct RedisServer {
@@ -148,7 +151,21 @@ impl RedisServer {
     ///
     /// When it does not answer, or refuses.
     pub fn command(&self, line: &str) -> Result<String, HarnessError> {
-        let answer = ask(self.port, line).and_then(|answer| match answer.strip_prefix('-') {
+        self.answer(line).map(|[first, _]| first)
+    }
+
+    /// The same, of an answer that is a text.
+    ///
+    /// # Errors
+    ///
+    /// As [`command`](Self::command).
+    pub fn text(&self, line: &str) -> Result<String, HarnessError> {
+        self.answer(line).map(|[_, second]| second)
+    }
+
+    /// The first two lines of an answer; the second is empty where there is only one.
+    fn answer(&self, line: &str) -> Result<[String; 2], HarnessError> {
+        let answer = ask(self.port, line).and_then(|answer| match answer[0].strip_prefix('-') {
             Some(refusal) => Err(io::Error::other(refusal.to_owned())),
             None => Ok(answer),
         });
@@ -160,22 +177,32 @@ async fn launch(port: u16, folder: &TempDir, arguments: &[String]) -> Result<Own
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command.arg("--dir").arg(folder.path()).args(DURABLE).args(arguments).current_dir(folder.path());
-    let mut server = OwnedChild::spawn("redis-server", &mut command, false).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            HarnessError::Missing { program: "redis-server".to_owned(), package: "redis-server" }
-        }
-        _ => HarnessError::system("start redis-server")(error),
-    })?;
+    let mut server = spawn(&mut command)?;
     // Its own word, not the port's answer: another server may have taken the port in between.
     server.printed("Ready to accept connections", PATIENCE).await?;
     Ok(server)
 }
 
-fn ask(port: u16, line: &str) -> io::Result<String> {
+/// Starts the program, which may be a sentinel, too.
+pub(super) fn spawn(command: &mut Command) -> Result<OwnedChild, HarnessError> {
+    OwnedChild::spawn("redis-server", command, false).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            HarnessError::Missing { program: "redis-server".to_owned(), package: "redis-server" }
+        }
+        _ => HarnessError::system("start redis-server")(error),
+    })
+}
+
+/// Sends one command, and returns the first two lines of the answer.
+pub(super) fn ask(port: u16, line: &str) -> io::Result<[String; 2]> {
     let mut stream = TcpStream::connect_timeout(&(Ipv4Addr::LOCALHOST, port).into(), ANSWER)?;
     stream.set_read_timeout(Some(ANSWER))?;
     stream.write_all(format!("{line}\r\n").as_bytes())?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer)?;
-    Ok(answer.trim_end().to_owned())
+    let mut answer = BufReader::new(stream);
+    let mut lines = [String::new(), String::new()];
+    answer.read_line(&mut lines[0])?;
+    if lines[0].starts_with('$') && !lines[0].starts_with("$-1") {
+        answer.read_line(&mut lines[1])?;
+    }
+    Ok(lines.map(|line| line.trim_end().to_owned()))
 }

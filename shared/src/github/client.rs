@@ -21,7 +21,7 @@ use tracing::debug;
 use super::{
     Credential, GithubConfig, GithubError, Loss, Site, answer::Answer, auth, call::Call, group::Groups, redirect,
 };
-use crate::model::Scope;
+use crate::{model::Scope, tls};
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -208,8 +208,7 @@ impl fmt::Debug for Github {
 
 /// The connections, kept alive between calls. A proxy is used as `HTTPS_PROXY` and its family say.
 fn connections(site: &Site, timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
-    // An error means that somebody else in this process has chosen a provider, which serves as well.
-    drop(rustls::crypto::ring::default_provider().install_default());
+    tls::choose_cryptography();
     let headers: HeaderMap = [(ACCEPT, MEDIA_TYPE), API_VERSION].into_iter().collect();
     let mut builder = reqwest::Client::builder()
         .user_agent(USER_AGENT)

@@ -1,6 +1,6 @@
 //! The queue's settings.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -13,6 +13,13 @@ use crate::settings;
 pub struct QueueConfig {
     /// `QUEUE_URL`, default `redis://127.0.0.1:6379`. May hold a password, so it never prints.
     pub url: SecretString,
+    /// `QUEUE_CA_FILE`: PEM file of the authorities that may vouch for the store; default those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// `QUEUE_CERT_FILE` and `QUEUE_KEY_FILE`: PEM files of the certificate, with its chain, and of its key, for a store that asks
+    /// its clients for one. All three are read anew for each connection, so they may be replaced at any time.
+    pub cert_file: Option<PathBuf>,
+    /// See [`cert_file`](Self::cert_file).
+    pub key_file: Option<PathBuf>,
     /// `QUEUE_LEASE_SECONDS`, 3 to 3600, default 30. A worker that is silent for this long loses its jobs to others;
     /// it beats every third of it.
     #[serde(deserialize_with = "settings::seconds::<_, 3, 3600>")]
@@ -29,6 +36,9 @@ impl Default for QueueConfig {
     fn default() -> Self {
         Self {
             url: SecretString::from("redis://127.0.0.1:6379"),
+            ca_file: None,
+            cert_file: None,
+            key_file: None,
             lease_seconds: Duration::from_secs(30),
             max_attempts: 8,
             keep_days: Duration::from_hours(7 * 24),

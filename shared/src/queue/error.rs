@@ -36,9 +36,18 @@ pub enum QueueError {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// `QUEUE_URL` is no address that this program can use.
-    #[error("QUEUE_URL: {0}")]
-    Url(String),
+    /// The store is there and is none that the queue can use, until it is replaced by another.
+    #[error("the queue's store cannot be used: {0}")]
+    Unsuitable(String),
+
+    /// A setting cannot be used.
+    #[error("{setting}: {problem}")]
+    Setting {
+        /// The variable's name.
+        setting: &'static str,
+        /// What is wrong with it. Does not quote it, for it may hold a password.
+        problem: String,
+    },
 }
 
 impl QueueError {
@@ -52,6 +61,6 @@ impl QueueError {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Timeout(_) | Self::Overloaded)
+        matches!(self, Self::Store(_) | Self::Timeout(_) | Self::Overloaded | Self::Unsuitable(_))
     }
 }

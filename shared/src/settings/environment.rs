@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 const OUR_PREFIXES: [&str; 4] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_"];
 
 /// The variables under our own prefixes that either process knows: both are usually given the same `.env`.
-pub const KNOWN: [&str; 21] = [
+pub const KNOWN: [&str; 24] = [
     "AUTOSCALER_DEBUG",
     "AUTOSCALER_GITHUB_API_URL",
     "AUTOSCALER_GITHUB_PAT",
@@ -20,7 +20,10 @@ pub const KNOWN: [&str; 21] = [
     "INGEST_ADMIN_BIND",
     "INGEST_BIND",
     "INGEST_MAX_BODY_BYTES",
+    "QUEUE_CA_FILE",
+    "QUEUE_CERT_FILE",
     "QUEUE_KEEP_DAYS",
+    "QUEUE_KEY_FILE",
     "QUEUE_LEASE_SECONDS",
     "QUEUE_MAX_ATTEMPTS",
     "QUEUE_URL",

@@ -6,8 +6,9 @@ use devstack::harness::RedisServer;
 use secrecy::SecretString;
 use shared::{
     model::{JobId, JobMessage, JobState, PoolName, Pools, WorkerName},
-    queue::{Lease, Queue, QueueConfig, Reserved},
+    queue::{Lease, Queue, QueueConfig, QueueError, Reserved},
 };
+use tokio::time::{Instant, sleep};
 
 /// Short enough to wait for, long enough not to end between two calls.
 pub(crate) const LEASE: Duration = Duration::from_millis(600);
@@ -68,10 +69,32 @@ impl TestQueue {
     }
 }
 
+pub(crate) fn config(url: String) -> QueueConfig {
+    QueueConfig { url: SecretString::from(url), lease_seconds: LEASE, max_attempts: 3, ..QueueConfig::default() }
+}
+
 pub(crate) fn connect(url: String) -> Queue {
-    let config =
-        QueueConfig { url: SecretString::from(url), lease_seconds: LEASE, max_attempts: 3, ..QueueConfig::default() };
-    Queue::new(&config).unwrap()
+    Queue::new(&config(url)).unwrap()
+}
+
+/// An error with its causes, as it comes into the log.
+pub(crate) fn told(error: &QueueError) -> String {
+    shared::telemetry::chain(error)
+}
+
+/// Repeats a call for as long as it fails, as whoever uses the queue does, and says how long that took.
+pub(crate) async fn until_it_works<T>(call: impl AsyncFn() -> Result<T, QueueError>) -> (T, Duration) {
+    let start = Instant::now();
+    loop {
+        match call().await {
+            Ok(answer) => return (answer, start.elapsed()),
+            Err(error) => {
+                assert!(error.is_transient(), "{}", told(&error));
+                assert!(start.elapsed() < Duration::from_secs(20), "{}", told(&error));
+            }
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
 }
 
 pub(crate) fn parse(pools: &str) -> Pools {

@@ -28,7 +28,7 @@ impl RedisQueue {
             .commands
             .script(
                 script::ADOPT
-                    .key(keys::prefix(pool))
+                    .key(&keys::prefix(pool))
                     .arg(job.get())
                     .arg(attempt)
                     .arg(worker.as_str())

@@ -51,7 +51,7 @@ impl RedisQueue {
                 .commands
                 .script(
                     script::AUDIT
-                        .key(keys::prefix(pool))
+                        .key(&keys::prefix(pool))
                         .arg(&cursor)
                         .arg(u8::from(part == 0))
                         .arg(self.lease_ms())

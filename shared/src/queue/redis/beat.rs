@@ -14,13 +14,8 @@ impl RedisQueue {
     ///
     /// Those that [are transient](QueueError::is_transient): call again soon; nothing is lost before the lease ends.
     pub async fn beat(&self, pool: &PoolName, leases: &[LeaseId]) -> Result<Beat, QueueError> {
-        let mut script = script::BEAT.prepare_invoke();
-        script
-            .key(keys::prefix(pool))
-            .arg(self.lease_ms())
-            .arg(CRASHES_MAX)
-            .arg(millis(ORPHAN_HOLD))
-            .arg(self.keep_ms());
+        let mut script = script::BEAT.key(&keys::prefix(pool));
+        script.arg(self.lease_ms()).arg(CRASHES_MAX).arg(millis(ORPHAN_HOLD)).arg(self.keep_ms());
         for lease in leases {
             script.arg(lease.job.get()).arg(lease.attempt).arg(lease.epoch);
         }

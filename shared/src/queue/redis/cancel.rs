@@ -42,7 +42,7 @@ impl RedisQueue {
             .commands
             .script(
                 script::CANCEL
-                    .key(keys::prefix(pool))
+                    .key(&keys::prefix(pool))
                     .arg(job.get())
                     .arg(reason)
                     .arg(self.keep_ms())
@@ -82,7 +82,7 @@ impl RedisQueue {
                 .commands
                 .script(
                     script::NOTE
-                        .key(keys::prefix(&pool))
+                        .key(&keys::prefix(&pool))
                         .arg(job.get())
                         .arg(delivery.as_str())
                         .arg(millis(DELIVERY_MEMORY))

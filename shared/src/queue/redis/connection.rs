@@ -1,38 +1,35 @@
-//! A connection to Redis that is made anew after every failure.
+//! A connection to the store that is made anew after every failure.
 //!
 //! The library's own reconnecting connection does not notice a peer that has stopped answering, and may take many
-//! seconds to give up. Here one rule serves all cases: whatever fails drops the connection, and the next call makes another.
+//! seconds to give up. Here one rule serves all cases, and all kinds of servers: whatever fails drops the connection, and the
+//! next call makes another, which asks anew where the store is.
 
 use std::time::{Duration, Instant};
 
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo as _, Pipeline,
-    RedisError, ScriptInvocation, aio::MultiplexedConnection, io::tcp::TcpSettings,
-};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, cmd};
 use tokio::sync::Mutex;
 
-use super::super::QueueError;
-
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+use super::{super::QueueError, check, script::Call, server::Server, wire::Wire};
 
 /// After a failure to connect, callers are told at once for this long, rather than each knocking in turn.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long sent bytes may go unacknowledged before the kernel ends the connection.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(3);
+/// What a server answers that cannot serve now, and may not be the one to ask: it was the primary, or will be, or the keys are
+/// elsewhere.
+const CANNOT_SERVE: [&str; 9] =
+    ["READONLY", "LOADING", "MASTERDOWN", "NOREPLICAS", "UNBLOCKED", "TRYAGAIN", "CLUSTERDOWN", "MOVED", "ASK"];
 
 /// What is sent to the store.
 #[derive(Clone, Copy)]
 enum Request<'a> {
     Command(&'a Cmd),
     Pipeline(&'a Pipeline),
-    Script(&'a ScriptInvocation<'a>),
+    Script(&'a Call),
 }
 
 /// A connection that many callers share.
 pub(super) struct Connection {
-    client: Client,
+    server: Server,
     response_timeout: Duration,
     link: Mutex<Link>,
 }
@@ -40,7 +37,7 @@ pub(super) struct Connection {
 /// What there is of the connection.
 #[derive(Default)]
 struct Link {
-    connection: Option<MultiplexedConnection>,
+    wire: Option<Wire>,
     /// Rises with each connection, so that a failure of an old one does not end the new one.
     generation: u64,
     /// The last failure to connect.
@@ -53,79 +50,80 @@ impl std::fmt::Debug for Connection {
     }
 }
 
-/// Reads the URL. The error never quotes it, for it may hold a password.
-pub(super) fn client(url: &str) -> Result<Client, QueueError> {
-    let invalid = |error: RedisError| QueueError::Url(error.to_string());
-    let info: ConnectionInfo = url.into_connection_info().map_err(invalid)?;
-    let tcp = TcpSettings::default().set_nodelay(true).set_user_timeout(UNACKNOWLEDGED_MAX);
-    Client::open(info.set_tcp_settings(tcp)).map_err(invalid)
-}
-
 impl Connection {
-    pub(super) fn new(client: Client, response_timeout: Duration) -> Self {
-        Self { client, response_timeout, link: Mutex::default() }
+    pub(super) fn new(server: Server, response_timeout: Duration) -> Self {
+        Self { server, response_timeout, link: Mutex::default() }
     }
 
     /// Sends a command.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
-        self.call(Request::Command(command)).await
+        self.call(Request::Command(command)).await.map_err(|error| self.failed(error))
     }
 
-    /// Sends several commands at once.
+    /// Sends several commands at once. Their keys are of one pool.
     pub(super) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, QueueError> {
-        self.call(Request::Pipeline(commands)).await
+        self.call(Request::Pipeline(commands)).await.map_err(|error| self.failed(error))
     }
 
-    /// Runs a script, which is loaded if the store does not have it.
-    pub(super) async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, QueueError> {
-        self.call(Request::Script(script)).await
+    /// Runs a script, which is sent along if the store does not have it.
+    pub(super) async fn script<T: FromRedisValue>(&self, call: &Call) -> Result<T, QueueError> {
+        self.call(Request::Script(call)).await.map_err(|error| self.failed(error))
+    }
+
+    /// What each primary says of itself, by its name.
+    pub(super) async fn info(&self) -> Result<Vec<(String, String)>, QueueError> {
+        check::told(self.call(Request::Command(&cmd("INFO"))).await).map_err(|error| self.failed(error))
     }
 
     /// Sends `request`, once more on a new connection if the old one turns out to be broken: the first call after the
     /// store came back always finds it so. Every request that is sent here may be repeated.
-    async fn call<T: FromRedisValue>(&self, request: Request<'_>) -> Result<T, QueueError> {
+    async fn call<T: FromRedisValue>(&self, request: Request<'_>) -> RedisResult<T> {
         let mut repeated = false;
         loop {
-            let (mut connection, generation) = self.connection().await.map_err(|error| self.failed(error))?;
+            let (mut wire, generation) = self.wire().await?;
             let sent = match request {
-                Request::Command(command) => command.query_async(&mut connection).await,
-                Request::Pipeline(commands) => commands.query_async(&mut connection).await,
-                Request::Script(script) => script.invoke_async(&mut connection).await,
+                Request::Command(command) => command.query_async(&mut wire).await,
+                Request::Pipeline(commands) => commands.query_async(&mut wire).await,
+                Request::Script(call) => match call.by_hash().query_async(&mut wire).await {
+                    Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                        call.in_full().query_async(&mut wire).await
+                    }
+                    sent => sent,
+                },
             };
             let error: RedisError = match sent {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            if breaks_connection(&error) {
+            let broken = breaks_connection(&error);
+            if broken {
                 self.end(generation).await;
             }
-            if !error.is_io_error() || error.is_timeout() || repeated {
-                return Err(self.failed(error));
+            if !broken || error.is_timeout() || repeated {
+                return Err(error);
             }
             repeated = true;
         }
     }
 
     /// The connection there is, or a new one.
-    async fn connection(&self) -> Result<(MultiplexedConnection, u64), RedisError> {
+    async fn wire(&self) -> RedisResult<(Wire, u64)> {
         let mut link = self.link.lock().await;
-        if let Some(connection) = &link.connection {
-            return Ok((connection.clone(), link.generation));
+        if let Some(wire) = &link.wire {
+            return Ok((wire.clone(), link.generation));
         }
         if let Some((at, error)) = &link.failure
             && at.elapsed() < CONNECT_PAUSE
         {
             return Err(error.clone());
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_response_timeout(Some(self.response_timeout));
-        match self.client.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(connection) => {
-                link.connection = Some(connection.clone());
+        // Boxed: it is rarely needed, and every call would be as large.
+        match Box::pin(self.connect()).await {
+            Ok(wire) => {
+                link.wire = Some(wire.clone());
                 link.generation += 1;
                 link.failure = None;
-                Ok((connection, link.generation))
+                Ok((wire, link.generation))
             }
             Err(error) => {
                 link.failure = Some((Instant::now(), error.clone()));
@@ -134,15 +132,27 @@ impl Connection {
         }
     }
 
+    async fn connect(&self) -> RedisResult<Wire> {
+        let mut wire = self.server.connect(self.response_timeout).await?;
+        check::admit(&mut wire).await?;
+        Ok(wire)
+    }
+
     async fn end(&self, generation: u64) {
         let mut link = self.link.lock().await;
         if link.generation == generation {
-            link.connection = None;
+            link.wire = None;
         }
     }
 
     fn failed(&self, error: RedisError) -> QueueError {
-        if error.is_timeout() { QueueError::Timeout(self.response_timeout) } else { QueueError::Store(Box::new(error)) }
+        if error.is_timeout() {
+            QueueError::Timeout(self.response_timeout)
+        } else if error.kind() == ErrorKind::InvalidClientConfig {
+            QueueError::Unsuitable(error.detail().map_or_else(|| error.to_string(), str::to_owned))
+        } else {
+            QueueError::Store(Box::new(error))
+        }
     }
 }
 
@@ -151,6 +161,6 @@ fn breaks_connection(error: &RedisError) -> bool {
     error.is_io_error()
         || error.is_timeout()
         || error.is_unrecoverable_error()
-        || error.code() == Some("READONLY")
+        || error.code().is_some_and(|code| CANNOT_SERVE.contains(&code))
         || matches!(error.kind(), ErrorKind::Parse | ErrorKind::AuthenticationFailed)
 }

@@ -62,7 +62,7 @@ impl RedisQueue {
             .commands
             .script(
                 script::SERVED
-                    .key(keys::prefix(pool))
+                    .key(&keys::prefix(pool))
                     .arg(served.job.get())
                     .arg(served.runner)
                     .arg(made_for)
@@ -88,7 +88,7 @@ impl RedisQueue {
                 .commands
                 .script(
                     script::CROSSOVER
-                        .key(keys::prefix(&pool))
+                        .key(&keys::prefix(&pool))
                         .arg(job.get())
                         .arg(attempt)
                         .arg(served.job.get())

@@ -42,8 +42,8 @@ impl RedisQueue {
     /// Those that [are transient](QueueError::is_transient); some may have been put back.
     pub async fn replay(&self, which: &DeadLetters) -> Result<Vec<JobId>, QueueError> {
         self.take_out(which, async |pool, ids| {
-            let mut replay = script::REPLAY.prepare_invoke();
-            replay.key(keys::prefix(pool)).arg(ids);
+            let mut replay = script::REPLAY.key(&keys::prefix(pool));
+            replay.arg(ids);
             self.commands.script(&replay).await
         })
         .await
@@ -57,8 +57,8 @@ impl RedisQueue {
     /// Those that [are transient](QueueError::is_transient); some may have been taken out.
     pub async fn drop_dead(&self, which: &DeadLetters) -> Result<Vec<JobId>, QueueError> {
         self.take_out(which, async |pool, ids| {
-            let mut drop = script::DROP.prepare_invoke();
-            drop.key(keys::prefix(pool)).arg(self.keep_ms()).arg(ids);
+            let mut drop = script::DROP.key(&keys::prefix(pool));
+            drop.arg(self.keep_ms()).arg(ids);
             self.commands.script(&drop).await
         })
         .await

@@ -23,7 +23,7 @@ impl RedisQueue {
             .commands
             .script(
                 script::ENQUEUE
-                    .key(keys::prefix(&message.pool))
+                    .key(&keys::prefix(&message.pool))
                     .arg(message.job_id.get())
                     .arg(message.delivery.as_str())
                     .arg(message.scope.to_string())

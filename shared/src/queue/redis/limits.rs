@@ -60,8 +60,7 @@ impl RedisQueue {
     }
 
     async fn change(&self, pool: &PoolName, fields: &[(&str, String)]) -> Result<HashMap<String, String>, QueueError> {
-        let mut script = script::LIMITS.prepare_invoke();
-        script.key(keys::prefix(pool));
+        let mut script = script::LIMITS.key(&keys::prefix(pool));
         for (field, value) in fields {
             script.arg(field).arg(value);
         }

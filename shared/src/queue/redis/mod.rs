@@ -8,6 +8,7 @@ mod adopt;
 mod audit;
 mod beat;
 mod cancel;
+mod check;
 mod connection;
 mod crossover;
 mod dead_letter;
@@ -18,7 +19,12 @@ mod list;
 mod read;
 mod reserve;
 mod script;
+mod sentinel;
+mod server;
 mod settle;
+mod tls;
+mod wait;
+mod wire;
 mod worker;
 
 use std::{
@@ -30,6 +36,9 @@ use std::{
 use ::redis::cmd;
 use connection::Connection;
 use secrecy::ExposeSecret as _;
+use server::Server;
+use tls::Files;
+use wait::Waiting;
 
 pub use settle::Progress;
 pub use worker::Announcement;
@@ -56,7 +65,7 @@ pub struct RedisQueue {
     /// For everything but waiting.
     commands: Arc<Connection>,
     /// For [`wait`](Self::wait) alone: a command that blocks holds up all that come after it.
-    waiting: Arc<Connection>,
+    waiting: Arc<Waiting>,
     /// The pools that this process has put on the list of pools.
     listed: Arc<Mutex<HashSet<PoolName>>>,
 }
@@ -66,13 +75,13 @@ impl RedisQueue {
     ///
     /// # Errors
     ///
-    /// [`QueueError::Url`] when `QUEUE_URL` is no Redis URL.
+    /// [`QueueError::Setting`] when `QUEUE_URL` is no Redis URL, or a file for TLS cannot be used.
     pub fn new(config: &QueueConfig) -> Result<Self, QueueError> {
-        let client = connection::client(config.url.expose_secret())?;
+        let server = Server::parse(config.url.expose_secret(), Files::new(config)?)?;
         Ok(Self {
             config: Arc::new(config.clone()),
-            commands: Arc::new(Connection::new(client.clone(), RESPONSE_TIMEOUT)),
-            waiting: Arc::new(Connection::new(client, reserve::WAIT_MAX + RESPONSE_TIMEOUT)),
+            commands: Arc::new(Connection::new(server.clone(), RESPONSE_TIMEOUT)),
+            waiting: Arc::new(Waiting::new(server)),
             listed: Arc::default(),
         })
     }

@@ -136,7 +136,7 @@ impl RedisQueue {
     pub async fn status(&self) -> Result<Status, QueueError> {
         let mut status = Status::default();
         for name in self.pools().await? {
-            let counts: [u64; 8] = self.commands.script(&script::COUNT.key(keys::prefix(&name))).await?;
+            let counts: [u64; 8] = self.commands.script(&script::COUNT.key(&keys::prefix(&name))).await?;
             let [limit, pending, delayed, starting, running, orphaned, dead, oldest_ms] = counts;
             let oldest_seconds = oldest_ms / 1000;
             status.pools.push(PoolStatus {

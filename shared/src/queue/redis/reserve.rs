@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use redis::{Value, cmd};
+use redis::Value;
 
 use super::{CRASHES_MAX, ORPHAN_HOLD, RedisQueue, keys, millis, script};
 use crate::{
     model::{PoolName, WorkerName},
     queue::{Lease, QueueError, Reserved, Settlement},
 };
-
-/// The longest single wait for a wake-up. A wake-up that got lost costs at most this, never a job.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(5);
 
 impl RedisQueue {
     /// Leases the next job of a pool, if the pool's limit allows it.
@@ -30,7 +27,7 @@ impl RedisQueue {
             .commands
             .script(
                 script::RESERVE
-                    .key(keys::prefix(pool))
+                    .key(&keys::prefix(pool))
                     .arg(worker.as_str())
                     .arg(self.lease_ms())
                     .arg(CRASHES_MAX)
@@ -83,23 +80,6 @@ impl RedisQueue {
                 Err(QueueError::Corrupt { id, source: Box::new(error) })
             }
         }
-    }
-
-    /// Waits until there may be work in one of `pools`, for `at_most` or five seconds, whichever is less.
-    ///
-    /// Cancel-safe: what it takes from the store is only a marker, which every change of the queue sets again.
-    ///
-    /// # Errors
-    ///
-    /// Those that [are transient](QueueError::is_transient): pause, for it did not wait.
-    pub async fn wait(&self, pools: &[PoolName], at_most: Duration) -> Result<(), QueueError> {
-        let seconds = at_most.min(WAIT_MAX).max(Duration::from_millis(1)).as_secs_f64();
-        let mut command = cmd("BZPOPMIN");
-        for pool in pools {
-            command.arg(keys::wake(pool));
-        }
-        let _marker: Value = self.waiting.query(command.arg(seconds)).await?;
-        Ok(())
     }
 }
 

@@ -2,7 +2,60 @@
 
 use std::sync::LazyLock;
 
-use redis::Script;
+use redis::{Arg, Cmd, ToRedisArgs, cmd};
+
+/// A script. Usually only its hash is sent.
+#[derive(Debug)]
+pub(super) struct Script {
+    code: &'static str,
+    sha1: String,
+}
+
+/// A call of a script.
+#[derive(Debug)]
+pub(super) struct Call {
+    script: &'static Script,
+    by_hash: Cmd,
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, sha1: redis::Script::new(code).get_hash().to_owned() }
+    }
+
+    /// Begins a call. `key` stands for all keys that the script uses: they are in the slot of that one.
+    pub(super) fn key(&'static self, key: &str) -> Call {
+        let mut by_hash = cmd("EVALSHA");
+        by_hash.arg(&self.sha1).arg(1).arg(key);
+        Call { script: self, by_hash }
+    }
+}
+
+impl Call {
+    /// Adds an argument.
+    pub(super) fn arg(&mut self, argument: impl ToRedisArgs) -> &mut Self {
+        self.by_hash.arg(argument);
+        self
+    }
+
+    /// The call of a script that the store has.
+    pub(super) fn by_hash(&self) -> &Cmd {
+        &self.by_hash
+    }
+
+    /// The call with the script itself, for a store that does not have it: a node of a cluster gets it this way without
+    /// a word to the others, one of which may be down.
+    pub(super) fn in_full(&self) -> Cmd {
+        let mut call = cmd("EVAL");
+        call.arg(self.script.code);
+        for argument in self.by_hash.args_iter().skip(2) {
+            if let Arg::Simple(argument) = argument {
+                call.arg(argument);
+            }
+        }
+        call
+    }
+}
 
 /// Puts a script together. `allow-oom`: it goes on when the store's memory is full, so that what is in the queue
 /// can leave it; only `enqueue` is refused then.

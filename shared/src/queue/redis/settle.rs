@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{ScriptInvocation, Value};
+use redis::Value;
 use tokio::time::{Instant, sleep};
 
 use super::{RedisQueue, keys, millis, script};
@@ -34,9 +34,8 @@ impl RedisQueue {
     /// [`QueueError::LeaseLost`]: stop. Those that [are transient](QueueError::is_transient): what has happened stays noted
     /// in the lease, to be written with the next call.
     pub async fn progress(&self, lease: &mut Lease, progress: Progress<'_>) -> Result<(), QueueError> {
-        let mut script = script::PROGRESS.prepare_invoke();
+        let mut script = script::PROGRESS.key(&keys::prefix(lease.pool()));
         script
-            .key(keys::prefix(lease.pool()))
             .arg(lease.job_id().get())
             .arg(lease.attempt)
             .arg(lease.epoch)
@@ -97,9 +96,8 @@ impl RedisQueue {
             Settlement::Cancelled { reason } => ("cancelled", reason, Duration::ZERO),
             Settlement::Release { delay, reason } => ("release", reason, *delay),
         };
-        let mut script = script::SETTLE.prepare_invoke();
+        let mut script = script::SETTLE.key(&keys::prefix(pool));
         script
-            .key(keys::prefix(pool))
             .arg(id)
             .arg(attempt)
             .arg(epoch)
@@ -122,7 +120,7 @@ impl RedisQueue {
 }
 
 /// Adds events as the scripts take them. Workers' clocks do not decide: each event says how long ago it was.
-fn add_events(script: &mut ScriptInvocation<'_>, events: &[Happened]) {
+fn add_events(script: &mut script::Call, events: &[Happened]) {
     let now = Instant::now();
     for event in events {
         script.arg(millis(now.duration_since(event.at))).arg(event.what.as_str()).arg(&event.detail);
