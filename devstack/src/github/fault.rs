@@ -44,6 +44,8 @@ pub enum Effect {
     },
     /// The call is carried out after this many milliseconds.
     Delay(u64),
+    /// The call is carried out at once, and answered after this many milliseconds.
+    Late(u64),
     /// The call is carried out, and the connection closed without an answer.
     Lost,
     /// The call is not carried out and never answered.
@@ -117,24 +119,24 @@ impl Effect {
 
 /// The faults that are still to come. Of several that fit a call, the first that was asked for befalls it.
 #[derive(Debug, Default)]
-pub(super) struct Faults(VecDeque<Fault>);
+pub(crate) struct Faults(VecDeque<Fault>);
 
 impl Faults {
-    pub(super) fn add(&mut self, fault: Fault) {
+    pub(crate) fn add(&mut self, fault: Fault) {
         self.0.push_back(fault);
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.0.clear();
     }
 
     /// How many calls will still be befallen.
-    pub(super) fn left(&self) -> u32 {
+    pub(crate) fn left(&self) -> u32 {
         self.0.iter().map(|fault| fault.times).sum()
     }
 
     /// What befalls this call, if anything does.
-    pub(super) fn take(&mut self, method: &str, path: &str) -> Option<Effect> {
+    pub(crate) fn take(&mut self, method: &str, path: &str) -> Option<Effect> {
         self.0.retain(|fault| fault.times > 0);
         let fault = self.0.iter_mut().find(|fault| fault.fits(method, path))?;
         fault.times -= 1;

@@ -28,4 +28,5 @@ pub use stand_in::{StandIn, StandInError, TooLate};
 pub use state::{Conclusion, GroupId, JobSpec, JobStatus, JobView, OddPayload, RunnerView, TakenBy};
 pub use webhook::{ContentType, Delivered};
 
+pub(crate) use fault::Faults;
 pub(crate) use state::guid;

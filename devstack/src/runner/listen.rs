@@ -5,7 +5,7 @@ use std::{
     io,
     path::Path,
     process::ExitCode,
-    sync::{atomic::Ordering, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -15,8 +15,7 @@ use serde_json::{Value, json};
 use super::{
     client::{self, Reply},
     files::Identity,
-    program::Stop,
-    say,
+    host::Host,
     step::Step,
 };
 
@@ -50,42 +49,44 @@ struct Listener<'a> {
     identity: Identity,
     session: String,
     home: &'a Path,
-    stop: &'a Stop,
+    host: &'a Host,
 }
 
 /// Runs the runner until it has done its job, or is told to stop. The exit code is 0 in any case, as that of the real
 /// `run.sh`.
-pub(super) fn run(home: &Path, stop: &Stop) -> ExitCode {
+pub(crate) fn run(home: &Path, host: &Host) -> ExitCode {
     let ended = Identity::read(home).map_err(End::Terminated).and_then(|identity| {
-        let session = connect(&identity, stop)?;
-        let listener = Listener { identity, session, home, stop };
+        let session = connect(&identity, host)?;
+        let listener = Listener { identity, session, home, host };
         let ended = listener.listen();
-        drop(listener.request("DELETE", "", None)); // should it fail, the session ends a little later
+        if !host.is_killed() {
+            drop(listener.request("DELETE", "", None)); // should it fail, the session ends a little later
+        }
         ended
     });
     match ended {
-        Ok(()) => say::line("Runner listener exit with 0 return code, stop the service, no retry needed."),
-        Err(End::Stopped) => say::line("Exiting..."),
+        Ok(()) => host.line("Runner listener exit with 0 return code, stop the service, no retry needed."),
+        Err(End::Stopped) => host.line("Exiting..."),
         Err(End::Terminated(problem)) => {
-            say::line(&problem);
-            say::line(TERMINATED);
+            host.line(&problem);
+            host.line(TERMINATED);
         }
     }
-    say::line("Exiting runner...");
+    host.line("Exiting runner...");
     ExitCode::SUCCESS
 }
 
 /// Opens a session.
-fn connect(identity: &Identity, stop: &Stop) -> Result<String, End> {
+fn connect(identity: &Identity, host: &Host) -> Result<String, End> {
     let begun = Instant::now();
     let mut told = false;
     loop {
         let asked = identity.clone();
-        let reply = wait(stop, move || client::request(&asked.server, &asked.authorization, "POST", "/session", None))?;
+        let reply = wait(host, move || client::request(&asked.server, &asked.authorization, "POST", "/session", None))?;
         let problem = match reply {
             Ok(Reply { status: 201, body }) => {
-                say::line("\n\u{221a} Connected to GitHub\n");
-                say::line(&format!("Current runner version: '{VERSION}'"));
+                host.line("\n\u{221a} Connected to GitHub\n");
+                host.line(&format!("Current runner version: '{VERSION}'"));
                 return Ok(body["session"].as_str().unwrap_or_default().to_owned());
             }
             Ok(Reply { status: 401, .. }) => return Err(End::Terminated(DELETED.to_owned())),
@@ -97,16 +98,16 @@ fn connect(identity: &Identity, stop: &Stop) -> Result<String, End> {
             Err(error) => format!("Runner connect error: {error}. Retrying until reconnected."),
         };
         if !told {
-            say::timed(&problem);
+            host.timed(&problem);
             told = true;
         }
-        pause(stop)?;
+        pause(host)?;
     }
 }
 
 impl Listener<'_> {
     fn listen(&self) -> Result<(), End> {
-        say::timed("Listening for Jobs");
+        self.host.timed("Listening for Jobs");
         loop {
             let job = self.next_job()?;
             if self.serve(&job) {
@@ -115,7 +116,7 @@ impl Listener<'_> {
             if self.identity.ephemeral {
                 return Ok(());
             }
-            say::timed("Listening for Jobs");
+            self.host.timed("Listening for Jobs");
         }
     }
 
@@ -125,7 +126,7 @@ impl Listener<'_> {
         loop {
             let (identity, path) = (self.identity.clone(), self.path("/message"));
             let asked = move || client::request(&identity.server, &identity.authorization, "GET", &path, None);
-            let problem = match wait(self.stop, asked)? {
+            let problem = match wait(self.host, asked)? {
                 Ok(Reply { status: 200, body }) => return Ok(body),
                 Ok(Reply { status: 204, .. }) => None,
                 Ok(Reply { status: 401, .. }) => return Err(End::Terminated(DELETED.to_owned())),
@@ -137,15 +138,15 @@ impl Listener<'_> {
                 Err(error) => Some(error.to_string()),
             };
             match &problem {
-                None if failing => say::timed("Runner reconnected."),
+                None if failing => self.host.timed("Runner reconnected."),
                 Some(problem) if !failing => {
-                    say::timed(&format!("Runner connect error: {problem}. Retrying until reconnected."));
+                    self.host.timed(&format!("Runner connect error: {problem}. Retrying until reconnected."));
                 }
                 _ => {}
             }
             failing = problem.is_some();
             if failing {
-                pause(self.stop)?;
+                pause(self.host)?;
             }
         }
     }
@@ -159,7 +160,8 @@ impl Listener<'_> {
             // Somebody else has it, or it was cancelled: there may be another.
             Ok(_) | Err(_) => return self.is_stopped(),
         }
-        say::timed(&format!("Running job: {name}"));
+        self.host.timed(&format!("Running job: {name}"));
+        self.host.took(job["id"].as_u64().unwrap_or_default());
         let work = self.home.join(&self.identity.work);
         let script = job["script"].as_str().unwrap_or_default();
         let (result, log) = match Step::start(&work, script, &self.variables(job)) {
@@ -172,7 +174,7 @@ impl Listener<'_> {
             _ => "failure",
         };
         self.report(&format!("{path}/finish"), &json!({ "conclusion": conclusion, "log": log }));
-        say::timed(&format!("Job {name} completed with result: {result}"));
+        self.host.timed(&format!("Job {name} completed with result: {result}"));
         self.is_stopped()
     }
 
@@ -195,6 +197,9 @@ impl Listener<'_> {
                 };
             }
             cancel |= self.is_stopped();
+            if self.host.is_killed() {
+                return "Canceled"; // and the step with it
+            }
             if cancel {
                 step.cancel();
             }
@@ -204,7 +209,7 @@ impl Listener<'_> {
 
     fn report(&self, path: &str, body: &Value) {
         let begun = Instant::now();
-        while begun.elapsed() < REPORT_FOR {
+        while begun.elapsed() < REPORT_FOR && !self.host.is_killed() {
             match self.request("POST", path, Some(body)) {
                 Ok(reply) if reply.status < 500 => return,
                 Ok(_) | Err(_) => thread::sleep(PAUSE),
@@ -219,6 +224,9 @@ impl Listener<'_> {
     }
 
     fn request(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<Reply> {
+        if self.host.is_killed() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         client::request(&self.identity.server, &self.identity.authorization, method, &self.path(path), body)
     }
 
@@ -227,16 +235,16 @@ impl Listener<'_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.host.is_stopped()
     }
 }
 
 /// Makes a request that may take long, unless the runner is told to stop: then it is left to itself.
-fn wait<T: Send + 'static>(stop: &Stop, request: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
+fn wait<T: Send + 'static>(host: &Host, request: impl FnOnce() -> T + Send + 'static) -> Result<T, End> {
     let (sender, reply) = mpsc::channel();
     thread::spawn(move || sender.send(request()));
     loop {
-        if stop.load(Ordering::Relaxed) {
+        if host.is_stopped() {
             return Err(End::Stopped);
         }
         match reply.recv_timeout(LOOK) {
@@ -250,10 +258,10 @@ fn wait<T: Send + 'static>(stop: &Stop, request: impl FnOnce() -> T + Send + 'st
 }
 
 /// Waits a little before the next try.
-fn pause(stop: &Stop) -> Result<(), End> {
+fn pause(host: &Host) -> Result<(), End> {
     let until = Instant::now() + PAUSE;
     while Instant::now() < until {
-        if stop.load(Ordering::Relaxed) {
+        if host.is_stopped() {
             return Err(End::Stopped);
         }
         thread::sleep(LOOK);

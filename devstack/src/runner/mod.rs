@@ -6,6 +6,7 @@
 mod client;
 mod configure;
 mod files;
+mod host;
 #[cfg(feature = "host")]
 mod image;
 mod listen;
@@ -14,7 +15,11 @@ mod say;
 mod step;
 
 #[cfg(feature = "host")]
+pub(crate) use host::Host;
+#[cfg(feature = "host")]
 pub(crate) use image::RUNNER;
 #[cfg(feature = "host")]
 pub use image::{ImageCommand, ImageError, RunnerImage};
+#[cfg(feature = "host")]
+pub(crate) use listen::run;
 pub use program::main;

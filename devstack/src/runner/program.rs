@@ -14,6 +14,7 @@ use signal_hook::{
 
 use super::{
     configure::{self, Options},
+    host::Host,
     listen, say,
 };
 
@@ -39,11 +40,11 @@ pub fn main() -> ExitCode {
         }
     }
     match called.file_name().and_then(|name| name.to_str()) {
-        Some("run.sh") => listen::run(&home, &stop),
+        Some("run.sh") => listen::run(&home, &Host::process(stop)),
         Some("config.sh") => configured(&home, Options::of_arguments(arguments)),
         Some("entrypoint") => {
             let code = configured(&home, Options::of_environment(env::vars()));
-            if code == ExitCode::SUCCESS { listen::run(&home, &stop) } else { code }
+            if code == ExitCode::SUCCESS { listen::run(&home, &Host::process(stop)) } else { code }
         }
         _ => {
             say::error("call this as run.sh, config.sh or entrypoint");

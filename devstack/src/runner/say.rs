@@ -14,10 +14,10 @@ pub(super) fn line(text: &str) {
     io::stdout().flush().unwrap_or_default(); // a closed pipe is no reason to stop
 }
 
-/// Prints a line that begins with the time.
-pub(super) fn timed(text: &str) {
+/// A line that begins with the time.
+pub(super) fn timed(text: &str) -> String {
     let now = OffsetDateTime::now_utc().format(TIME).unwrap_or_default();
-    line(&format!("{now}: {text}"));
+    format!("{now}: {text}")
 }
 
 /// Prints a line on standard error.

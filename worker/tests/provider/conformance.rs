@@ -7,7 +7,7 @@ use shared::model::{Bytes, PullPolicy, RunnerId};
 use tokio::time::timeout;
 use worker::provider::{Found, Provider, ProviderError, RunnerState};
 
-use super::world::{World, docker};
+use super::world::{World, docker, stand_in};
 
 /// How long a test waits for what should take a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -163,6 +163,18 @@ promises! { docker:
     the_tail_is_the_last_lines_of_bounded_length
     the_end_of_a_runner_is_told_with_its_exit_code
     a_runner_that_used_up_its_memory_is_told_to_have
+    a_runner_may_end_its_work_when_it_is_stopped_and_is_killed_when_it_does_not
+    an_absent_image_is_named_and_nothing_is_left
+    a_name_that_is_taken_is_refused
+}
+
+// But for memory, of which the stand-in knows nothing.
+promises! { stand_in:
+    a_runner_is_found_by_its_job_from_its_making_to_its_removal
+    a_runner_that_was_removed_is_gone
+    the_output_of_a_runner_that_runs_is_followed_from_its_first_line
+    the_tail_is_the_last_lines_of_bounded_length
+    the_end_of_a_runner_is_told_with_its_exit_code
     a_runner_may_end_its_work_when_it_is_stopped_and_is_killed_when_it_does_not
     an_absent_image_is_named_and_nothing_is_left
     a_name_that_is_taken_is_refused

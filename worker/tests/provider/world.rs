@@ -5,12 +5,13 @@ use std::{
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
     sync::{
-        Mutex,
+        LazyLock, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use devstack::docker::{self, StandIn};
 use shared::{
     model::{DockerOptions, JobId, PoolName, PullPolicy, RunnerId, RunnerName},
     settings::Environment,
@@ -56,6 +57,21 @@ pub(crate) async fn docker() -> World<DockerProvider> {
     }
     BUILT.get_or_init(build).await;
     World { provider, jobs: Mutex::default(), sweeper: || DockerProvider::new(config(), IMAGE) }
+}
+
+/// The stand-in for an engine: faults are shown with it, so it has to keep what an engine promises.
+static STAND_IN: LazyLock<StandIn> = LazyLock::new(|| {
+    let image = docker::Image { name: IMAGE.to_owned(), program: docker::Program::Shell };
+    StandIn::start(docker::Config { images: vec![image] }).unwrap()
+});
+
+/// The Docker provider, on the stand-in for an engine.
+pub(crate) async fn stand_in() -> World<DockerProvider> {
+    let provider = || {
+        let config = DockerConfig { host: STAND_IN.host().parse().unwrap(), ..DockerConfig::default() };
+        DockerProvider::new(config, IMAGE)
+    };
+    World { provider: provider(), jobs: Mutex::default(), sweeper: provider }
 }
 
 /// A provider that builds [`IMAGE`] from `directory`.

@@ -91,6 +91,7 @@ async fn befallen(
     };
     let effect = hub.look(|inner| inner.faults.take(&call.method, &call.path));
     let lost = matches!(effect, Some(Effect::Lost));
+    let late = if let Some(Effect::Late(millis)) = effect { Duration::from_millis(millis) } else { Duration::ZERO };
     let refused = match effect {
         Some(Effect::Hang) => {
             hub.called(call);
@@ -102,12 +103,13 @@ async fn befallen(
             sleep(Duration::from_millis(millis)).await;
             refused
         }
-        Some(Effect::Lost) | None => refused,
+        Some(Effect::Late(_) | Effect::Lost) | None => refused,
     };
     let mut response = match refused {
         Some(response) => request.into_response(response),
         None => next.call(request).await?.map_into_boxed_body(),
     };
+    sleep(late).await;
     if lost {
         // The connection is closed when the body fails, before anything of the answer was sent.
         let broken = || stream::iter([Err::<actix_web::web::Bytes, _>(io::Error::from(io::ErrorKind::BrokenPipe))]);

@@ -11,12 +11,20 @@ use super::{
 impl State {
     /// Gives queued jobs, the oldest first, to runners that listen, cover their labels, and may take them.
     pub(super) fn assign(&mut self, now: OffsetDateTime) {
+        let mut listening = self.runners.values().filter(|runner| runner.is_listening()).count();
+        if listening == 0 {
+            return; // thousands of jobs may wait, and this is asked at every change
+        }
         for id in self.waiting.clone() {
+            if listening == 0 {
+                return;
+            }
             let Some(runner) = self.choose(id) else { continue };
             let (Some(job), Some(runner)) = (self.jobs.get_mut(&id), self.runners.get_mut(&runner)) else { continue };
             job.assigned = Some(Assignment { runner: runner.id, at: now });
             job.assignments += 1;
             runner.job = Some(id);
+            listening -= 1;
             self.waiting.retain(|waiting| *waiting != id);
         }
     }
