@@ -4,7 +4,7 @@
 
 use std::{io::ErrorKind, net::Ipv4Addr, time::Duration};
 
-use devstack::harness::{Proxy, RedisServer};
+use devstack::harness::{Held, Proxy, RedisServer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -94,4 +94,22 @@ async fn an_answer_that_is_swallowed_never_comes_and_its_request_was_carried_out
     say(&mut stream, "PING").await;
     assert_eq!(hear(&mut stream, NOT_SOON).await, None, "it would be taken for the lost one");
     assert_eq!(ask(&mut connect(&proxy).await, "PING").await.as_deref(), Some("+PONG\r\n"));
+}
+
+#[tokio::test]
+async fn a_trap_holds_back_the_request_or_the_answer_on_its_connection_alone() {
+    let (redis, proxy) = proxied().await;
+    for (held, carried_out) in [(Held::Request, ":0"), (Held::Answer, ":1")] {
+        let (mut caught, mut other) = (connect(&proxy).await, connect(&proxy).await);
+        redis.flush().unwrap();
+        proxy.trap("SET a", held);
+        say(&mut caught, "SET a 1").await;
+        timeout(SOON, proxy.caught()).await.unwrap();
+        assert_eq!(hear(&mut caught, NOT_SOON).await, None);
+        assert_eq!(redis.command("EXISTS a").unwrap(), carried_out);
+        assert_eq!(ask(&mut other, "SET a 2").await.as_deref(), Some("+OK\r\n"), "it catches one");
+
+        proxy.release();
+        assert_eq!(hear(&mut caught, SOON).await.as_deref(), Some("+OK\r\n"));
+    }
 }

@@ -1,6 +1,7 @@
 //! The one state that the API, the runners' protocol and the owner of a stand-in all look at, behind its lock.
 
 use std::{
+    collections::VecDeque,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -18,6 +19,8 @@ use super::{
     webhook::Delivered,
 };
 
+/// How many deliveries that failed are kept.
+const FAILED_KEPT: usize = 10_000;
 /// The requests in an hour of those who give no token.
 const ANONYMOUS_LIMIT: u32 = 60;
 
@@ -27,6 +30,8 @@ pub(super) struct Inner {
     pub(super) faults: Faults,
     pub(super) calls: Calls,
     pub(super) delivered: Vec<Delivered>,
+    /// The last deliveries that failed.
+    failed: VecDeque<Event>,
     budgets: Budgets,
     webhook: Option<Webhook>,
     tokens: Vec<Token>,
@@ -66,6 +71,7 @@ impl Hub {
             faults: Faults::default(),
             calls: Calls::default(),
             delivered: Vec::new(),
+            failed: VecDeque::new(),
             budgets: Budgets::default(),
             webhook: config.webhook.clone(),
             tokens: config.tokens.clone(),
@@ -124,9 +130,26 @@ impl Hub {
         self.wake();
     }
 
-    pub(super) fn delivered(&self, delivered: Delivered) {
-        self.lock().delivered.push(delivered);
+    /// Keeps what became of a delivery, and, if it failed, what was delivered.
+    pub(super) fn delivered(&self, delivered: Delivered, event: Event) {
+        let mut inner = self.lock();
+        if !delivered.status.is_some_and(|status| (200..300).contains(&status)) {
+            if inner.failed.len() == FAILED_KEPT {
+                inner.failed.pop_front();
+            }
+            inner.failed.push_back(Event { guid: Some(delivered.guid.clone()), ..event });
+        }
+        inner.delivered.push(delivered);
+        drop(inner);
         self.wake();
+    }
+
+    /// Sends again what failed. Returns how many deliveries that are.
+    pub(super) fn redeliver(&self) -> usize {
+        let failed = std::mem::take(&mut self.lock().failed);
+        let count = failed.len();
+        self.send(failed);
+        count
     }
 
     pub(super) fn webhook(&self) -> Option<Webhook> {
@@ -142,7 +165,7 @@ impl Hub {
         self.changed.send_replace(());
     }
 
-    fn send(&self, events: Vec<Event>) {
+    fn send(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {
             drop(self.events.send(event)); // fails only once the stand-in has stopped
         }

@@ -188,6 +188,12 @@ impl StandIn {
         self.hub.look(|inner| inner.delivered.clone())
     }
 
+    /// Delivers again, with their GUIDs, the webhooks that failed since this was last done. GitHub does so only when it is
+    /// asked to. Returns how many.
+    pub fn redeliver_failed(&self) -> usize {
+        self.hub.redeliver()
+    }
+
     /// The last calls of the API and the runners' protocol, 20,000 at most.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {

@@ -24,7 +24,7 @@ pub use engine_command::EngineCommand;
 pub use error::HarnessError;
 pub use port::free_port;
 pub use process::{Process, ProcessSpec};
-pub use proxy::Proxy;
+pub use proxy::{Held, Proxy};
 pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;

@@ -1,6 +1,14 @@
 //! A network that can be broken: a proxy in front of a port.
 
-use std::{io, net::Ipv4Addr, time::Duration};
+use std::{
+    io,
+    net::Ipv4Addr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -33,6 +41,42 @@ enum Mode {
     SwallowAnswers,
 }
 
+/// What a trap holds back.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Held {
+    /// The request itself: the server does not hear of it.
+    Request,
+    /// Everything that the server says on that connection from then on, the answer first.
+    Answer,
+}
+
+/// Waits for a request.
+#[derive(Debug, Default)]
+struct Trap {
+    /// What is in the request, and what is to be held back then.
+    set: Mutex<Option<(Vec<u8>, Held)>>,
+    /// Whether it has come.
+    sprung: watch::Sender<bool>,
+}
+
+impl Trap {
+    /// What is to be held back from now on, if this is the request.
+    fn spring(&self, request: &[u8]) -> Option<Held> {
+        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sought, held) = set.as_ref()?;
+        request.windows(sought.len()).any(|window| window == sought).then_some(())?;
+        let held = *held;
+        *set = None;
+        self.sprung.send_replace(true);
+        Some(held)
+    }
+
+    async fn released(&self) {
+        // The sender is in `self`, so the channel cannot close.
+        drop(self.sprung.subscribe().wait_for(|sprung| !sprung).await);
+    }
+}
+
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Way {
@@ -47,6 +91,7 @@ pub struct Proxy {
     port: u16,
     to: u16,
     mode: watch::Sender<Mode>,
+    trap: Arc<Trap>,
     /// Accepts, and has the connections. None runs when the network is cut.
     acceptor: JoinSet<()>,
 }
@@ -59,7 +104,8 @@ impl Proxy {
     /// When there is no free port.
     pub async fn start(to: u16) -> Result<Self, HarnessError> {
         let port = free_port().map_err(HarnessError::system("find a free port"))?;
-        let mut proxy = Self { port, to, mode: watch::Sender::new(Mode::Pass), acceptor: JoinSet::new() };
+        let mut proxy =
+            Self { port, to, mode: watch::Sender::new(Mode::Pass), trap: Arc::default(), acceptor: JoinSet::new() };
         proxy.listen().await?;
         Ok(proxy)
     }
@@ -102,6 +148,25 @@ impl Proxy {
         self.mode.send_replace(Mode::SwallowAnswers);
     }
 
+    /// Waits for a request that contains `sought`, and holds back what is said until [`release`](Self::release). All
+    /// other connections pass. A request that comes in pieces may not be seen.
+    pub fn trap(&self, sought: impl Into<Vec<u8>>, held: Held) {
+        self.trap.sprung.send_replace(false);
+        *self.trap.set.lock().unwrap_or_else(PoisonError::into_inner) = Some((sought.into(), held));
+    }
+
+    /// Waits until the trap has caught its request.
+    pub async fn caught(&self) {
+        // The sender is in `self`, so the channel cannot close.
+        drop(self.trap.sprung.subscribe().wait_for(|sprung| *sprung).await);
+    }
+
+    /// Lets pass what the trap holds, and takes it away.
+    pub fn release(&self) {
+        *self.trap.set.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.trap.sprung.send_replace(false);
+    }
+
     async fn listen(&mut self) -> Result<(), HarnessError> {
         let mut tries = 0;
         let listener = loop {
@@ -112,17 +177,17 @@ impl Proxy {
                 Err(_) => sleep(PAUSE).await,
             }
         };
-        self.acceptor.spawn(accept(listener, self.to, self.mode.subscribe()));
+        self.acceptor.spawn(accept(listener, self.to, self.mode.subscribe(), Arc::clone(&self.trap)));
         Ok(())
     }
 }
 
-async fn accept(listener: TcpListener, to: u16, mode: watch::Receiver<Mode>) {
+async fn accept(listener: TcpListener, to: u16, mode: watch::Receiver<Mode>, trap: Arc<Trap>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((client, _)) => drop(connections.spawn(connect(client, to, mode.clone()))),
+                Ok((client, _)) => drop(connections.spawn(connect(client, to, mode.clone(), Arc::clone(&trap)))),
                 Err(_) => sleep(PAUSE).await, // no file left for it
             },
             Some(_) = connections.join_next() => {}
@@ -131,15 +196,16 @@ async fn accept(listener: TcpListener, to: u16, mode: watch::Receiver<Mode>) {
 }
 
 /// Forwards one connection until both sides have closed it, or one is broken.
-async fn connect(client: TcpStream, to: u16, mode: watch::Receiver<Mode>) {
+async fn connect(client: TcpStream, to: u16, mode: watch::Receiver<Mode>, trap: Arc<Trap>) {
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else { return };
     for stream in [&client, &server] {
         stream.set_nodelay(true).unwrap_or_default(); // it would only be slower
     }
     let (client_read, client_write) = client.into_split();
     let (server_read, server_write) = server.into_split();
-    let requests = forward(Way::Request, client_read, server_write, mode.clone());
-    let answers = forward(Way::Answer, server_read, client_write, mode);
+    let held = AtomicBool::new(false);
+    let requests = forward(Way::Request, client_read, server_write, mode.clone(), (&trap, &held));
+    let answers = forward(Way::Answer, server_read, client_write, mode, (&trap, &held));
     drop(tokio::try_join!(requests, answers)); // a broken connection is what it is for
 }
 
@@ -148,6 +214,7 @@ async fn forward(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     mut mode: watch::Receiver<Mode>,
+    (trap, held): (&Trap, &AtomicBool),
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     let mut mute = false;
@@ -160,6 +227,15 @@ async fn forward(
         }
         if length == 0 {
             return to.shutdown().await;
+        }
+        match way {
+            Way::Request => match trap.spring(&chunk[..length]) {
+                Some(Held::Request) => trap.released().await,
+                Some(Held::Answer) => held.store(true, Ordering::Relaxed), // before it is sent
+                None => {}
+            },
+            Way::Answer if held.load(Ordering::Relaxed) => trap.released().await,
+            Way::Answer => {}
         }
         mute |= way == Way::Answer && now == Mode::SwallowAnswers;
         if !mute {

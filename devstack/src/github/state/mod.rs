@@ -53,6 +53,8 @@ pub(crate) struct Event {
     pub(crate) target: super::HookTarget,
     /// The body, as JSON.
     pub(crate) body: Vec<u8>,
+    /// The delivery that this repeats.
+    pub(crate) guid: Option<String>,
 }
 
 /// Runners, jobs and tokens.
@@ -118,7 +120,7 @@ impl State {
         let Some(job) = self.jobs.get(&id) else { return };
         let action = job.status.as_str();
         let body = serde_json::to_vec(&document(job, action)).unwrap_or_default();
-        self.outbox.push(Event { job: id, action, target: job.target(), body });
+        self.outbox.push(Event { job: id, action, target: job.target(), body, guid: None });
     }
 }
 

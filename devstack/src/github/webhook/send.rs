@@ -71,10 +71,10 @@ async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Eve
     let delivery = Delivery {
         url: webhook.url.clone(),
         event: "workflow_job".to_owned(),
-        guid: deliver::guid(),
+        guid: event.guid.clone().unwrap_or_else(deliver::guid),
         target: webhook.target.unwrap_or(event.target),
         content_type: webhook.content_type,
-        payload: event.body,
+        payload: event.body.clone(),
     };
     let (at, begun) = (time::OffsetDateTime::now_utc(), Instant::now());
     let (status, answer) = match delivery.send(client, &webhook.secret).await {
@@ -85,7 +85,7 @@ async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Eve
         }
     };
     debug!(delivery.id = %delivery.guid, job.id = event.job, action = event.action, status, "Sent a webhook");
-    hub.delivered(Delivered {
+    let delivered = Delivered {
         guid: delivery.guid,
         event: delivery.event,
         action: event.action.to_owned(),
@@ -94,5 +94,6 @@ async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Eve
         took: begun.elapsed(),
         status,
         answer,
-    });
+    };
+    hub.delivered(delivered, event);
 }
