@@ -27,6 +27,9 @@ use crate::{
 /// The longest wait for a wake-up before the queue is asked anyway.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// How often it is looked for what was left behind, at the least: a runner whose worker fell silent waits for it.
+const SWEEP_MAX: Duration = Duration::from_secs(5);
+
 /// How long tasks may take to let go of their runners when the worker stops: the calls that make and start a container
 /// are bounded by a minute each.
 const LEAVE_MAX: Duration = Duration::from_mins(3);
@@ -80,7 +83,7 @@ impl<P: Provider> Dispatch<P> {
     }
 
     async fn dispatch(&mut self, shutdown: &CancellationToken) {
-        let mut sweeps = interval(self.context.queue.config().lease_seconds);
+        let mut sweeps = interval(self.context.queue.config().lease_seconds.min(SWEEP_MAX));
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweeps.reset(); // the first was just made
         let (capacity, starts) = (Arc::clone(&self.capacity), Arc::clone(&self.starts));

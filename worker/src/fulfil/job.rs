@@ -143,11 +143,7 @@ async fn start<P: Provider>(
     }
     let handle = context.report(context.provider.create(spec).await)?;
     lease.happened(What::Created, format!("container {}", short(&handle.id)));
-    let started = if hold.is_fresh() {
-        context.report(context.provider.start(&handle).await).map_err(Failure::from)
-    } else {
-        Err(Failure::Stale)
-    };
+    let started = start_held(context, lease, hold, &handle).await;
     if let Err(failure) = started {
         finish::remove(context, &handle).await;
         return Err(failure);
@@ -158,6 +154,25 @@ async fn start<P: Provider>(
         warn!(error = %chain(&failure), "The runner is up already");
     }
     Ok(handle)
+}
+
+/// Starts a container whose slot the queue holds for it. That comes first: a runner that is up while the queue knows only
+/// of its preparation would lose its slot with its worker, and another one would be started in it.
+async fn start_held<P: Provider>(
+    context: &Context<P>,
+    lease: &mut Lease,
+    hold: &Hold,
+    handle: &RunnerHandle,
+) -> Result<(), Failure> {
+    match context.queue.progress(lease, Progress { started: true, ..Progress::default() }).await {
+        Ok(()) => {}
+        Err(QueueError::LeaseLost { .. }) => return Err(Failure::Stale),
+        Err(error) => return Err(error.into()),
+    }
+    if !hold.is_fresh() {
+        return Err(Failure::Stale);
+    }
+    Ok(context.report(context.provider.start(handle).await)?)
 }
 
 /// The container that an earlier attempt has started on this engine, if there is one, and which attempt; those that never

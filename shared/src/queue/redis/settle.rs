@@ -19,7 +19,8 @@ pub struct Progress<'a> {
     pub runner: Option<&'a RunnerName>,
     /// That it is a runner which an earlier attempt has made, and which was found up: that attempt.
     pub found: Option<u64>,
-    /// Whether its container is up: from now on it may outlive its worker, and the job is not started again elsewhere.
+    /// Whether its container is up, or is about to be: from now on it may outlive its worker, so its slot is held, and the
+    /// job is not started again elsewhere.
     pub started: bool,
     /// That the runner has ended for good, with what is to be said of it: from now on the job is done, even if nobody
     /// comes to settle it.
