@@ -32,6 +32,9 @@ pub enum Failure {
     /// The lease could not be extended for so long that another worker may hold the job.
     #[error("the lease could not be extended in time")]
     Stale,
+    /// The lease ended while the container was being started: whoever holds the job now looks after it.
+    #[error("the lease was lost while the runner was started")]
+    Lost,
     /// GitHub has no more use for a runner for it.
     #[error("GitHub wants no runner for it any more: it is {status:?} there")]
     Obsolete {
@@ -68,7 +71,7 @@ impl Failure {
                 }
             },
             Self::Jit(_) => retry(error),
-            Self::Stale | Self::Queue(_) => Settlement::Release { delay: Duration::ZERO, reason: error },
+            Self::Stale | Self::Lost | Self::Queue(_) => Settlement::Release { delay: Duration::ZERO, reason: error },
             Self::Obsolete { .. } => Settlement::Cancelled { reason: error },
             Self::NoPool(_) | Self::TooOld { .. } => Settlement::Dead { error },
         }

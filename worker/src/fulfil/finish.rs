@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tracing::warn;
 
 use super::{
-    job::{Runner, record, settle},
+    job::{Runner, record_surely, settle},
     register::clean_up,
     watch::Ended,
 };
@@ -28,7 +28,8 @@ const REMOVE_TRIES: u32 = 5;
 const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Ends a job whose runner has ended. The slot is free only once the container is gone, so that a limit holds for
-/// containers, too.
+/// containers, too; and the container goes only once the queue knows of the runner's end: were this worker to die in
+/// between, nothing would tell of it.
 pub(super) async fn finish<P: Provider>(context: &Context<P>, mut lease: Lease, runner: Runner, ended: Ended) {
     let settlement = settlement(&ended.outcome, lease.attempts, Backoff::JOB);
     lease.happened(What::Exited, ended.exit.to_string());
@@ -36,8 +37,10 @@ pub(super) async fn finish<P: Provider>(context: &Context<P>, mut lease: Lease, 
         Settlement::Done { detail } => Some(detail.as_str()),
         _ => None,
     };
-    if let Err(failure) = record(context, &mut lease, Progress { exited, ..Progress::default() }).await {
-        warn!(error = %chain(&failure), "The job's end is not on its record yet");
+    let progress = Progress { exited, gone: exited.is_none(), ..Progress::default() };
+    if record_surely(context, &mut lease, progress).await.is_err() {
+        warn!(runner.name = %runner.handle.name, "Left the ended runner to the job's new worker");
+        return;
     }
     if remove(context, &runner.handle).await {
         lease.happened(What::Removed, "");

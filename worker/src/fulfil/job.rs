@@ -3,12 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use shared::{
+    backoff::Backoff,
     github::{JobStatus, Kind},
     model::{Pool, RunnerId, RunnerName, Scope},
     queue::{Lease, Progress, QueueError, Settlement, What},
     telemetry::chain,
 };
-use tokio::{sync::OwnedSemaphorePermit, time::Instant};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, sleep},
+};
 use tracing::{debug, info, warn};
 
 use super::{Failure, finish, register, register::clean_up, watch};
@@ -21,6 +25,9 @@ use crate::{
 
 /// A job that has waited for less is taken to wait at GitHub as well.
 const SURE_FOR: Duration = Duration::from_mins(1);
+
+/// The least pause before the record is written to again.
+const RECORD_PAUSE: Duration = Duration::from_millis(50);
 
 /// A runner whose container is there.
 #[derive(Debug)]
@@ -57,13 +64,15 @@ pub async fn fulfil<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, sta
 }
 
 /// Stays with a runner that another worker, or this one before a restart, has started.
-pub async fn adopt<P: Provider>(context: Arc<Context<P>>, lease: Lease, found: Found) {
+pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, found: Found) {
     let hold = context.keeper.hold(&lease);
     info!(runner.name = %found.runner.name, "Adopted the runner");
     if found.state == RunnerState::Created {
         let reason = "its worker ended before the runner was started".to_owned();
-        let runner = Runner::from(found);
-        finish::discard(&context, &runner).await;
+        if gone(&context, &mut lease).await.is_err() {
+            return;
+        }
+        finish::discard(&context, &found.into()).await;
         settle(&context, lease, Settlement::Release { delay: Duration::ZERO, reason }).await;
         return;
     }
@@ -106,6 +115,7 @@ async fn prepare<P: Provider>(
     let made = start(context, lease, hold, &spec).await;
     match made {
         Ok(handle) => Ok(Runner { handle, scope, id }),
+        Err(Failure::Lost) => Err(Failure::Lost),
         Err(failure) => {
             clean_up(&context.github, &scope, id, name).await;
             Err(failure)
@@ -145,6 +155,10 @@ async fn start<P: Provider>(
     lease.happened(What::Created, format!("container {}", short(&handle.id)));
     let started = start_held(context, lease, hold, &handle).await;
     if let Err(failure) = started {
+        // Whoever holds the job now may have found the runner up, if it was asked to start.
+        if gone(context, lease).await.is_err() && !matches!(failure, Failure::Stale) {
+            return Err(Failure::Lost);
+        }
         finish::remove(context, &handle).await;
         return Err(failure);
     }
@@ -228,6 +242,37 @@ pub(super) async fn record<P>(context: &Context<P>, lease: &mut Lease, progress:
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// The same, for what has to be in the queue before the container is removed that shows it: tried for as long as it takes.
+///
+/// # Errors
+///
+/// [`Failure::Stale`]: another worker may hold the job by now, and its container is that worker's.
+pub(super) async fn record_surely<P>(
+    context: &Context<P>,
+    lease: &mut Lease,
+    progress: Progress<'_>,
+) -> Result<(), Failure> {
+    let mut failures = 0;
+    loop {
+        match context.queue.progress(lease, progress).await {
+            Ok(()) => return Ok(()),
+            Err(QueueError::LeaseLost { .. }) => return Err(Failure::Stale),
+            Err(error) => {
+                if failures == 0 {
+                    warn!(error = %chain(&error), "Cannot write to the job's record yet; trying on");
+                }
+                sleep(Backoff::RECONNECT.jittered(failures).max(RECORD_PAUSE)).await;
+                failures = failures.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// Has the queue know that nothing of the job's runner is up, so that it is not taken for lost with its container.
+async fn gone<P>(context: &Context<P>, lease: &mut Lease) -> Result<(), Failure> {
+    record_surely(context, lease, Progress { gone: true, ..Progress::default() }).await
 }
 
 async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, hold: &Hold, runner: Runner) {

@@ -22,6 +22,8 @@ pub struct Progress<'a> {
     /// Whether its container is up, or is about to be: from now on it may outlive its worker, so its slot is held, and the
     /// job is not started again elsewhere.
     pub started: bool,
+    /// That nothing of it is up any more, and it took no job: from now on the job may be started again elsewhere.
+    pub gone: bool,
     /// That the runner has ended for good, with what is to be said of it: from now on the job is done, even if nobody
     /// comes to settle it.
     pub exited: Option<&'a str>,
@@ -35,12 +37,17 @@ impl RedisQueue {
     /// [`QueueError::LeaseLost`]: stop. Those that [are transient](QueueError::is_transient): what has happened stays noted
     /// in the lease, to be written with the next call.
     pub async fn progress(&self, lease: &mut Lease, progress: Progress<'_>) -> Result<(), QueueError> {
+        let state = match (progress.started, progress.gone) {
+            (_, true) => Some(JobState::Starting),
+            (true, false) => Some(JobState::Running),
+            (false, false) => None,
+        };
         let mut script = script::PROGRESS.key(&keys::prefix(lease.pool()));
         script
             .arg(lease.job_id().get())
             .arg(lease.attempt)
             .arg(lease.epoch)
-            .arg(if progress.started { JobState::Running.as_str() } else { "" })
+            .arg(state.map_or("", JobState::as_str))
             .arg(progress.runner.map_or("", RunnerName::as_str))
             .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
             .arg(progress.exited.unwrap_or_default());

@@ -1,6 +1,7 @@
 -- Adds to the record what a worker did, and moves the job on, if the worker still holds it.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 attempt  3 epoch  4 'running' once the container was started, or ''  5 the runner's name, or ''
+-- ARGV  1 job id  2 attempt  3 epoch  4 'running' before the container is started, 'starting' once
+--       it is not up any more, or ''  5 the runner's name, or ''
 --       6 the attempt that this runner was made for, if it is another's that was found, or ''
 --       7 once the runner has ended for good: what is to be said of it, or ''  8… events: ms ago, word, detail
 -- Returns 1, or 0 when the lease was lost, or that other runner has another job.
