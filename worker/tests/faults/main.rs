@@ -1,0 +1,14 @@
+//! Whatever dies, freezes or falls silent: no job is lost, none gets two runners, and no limit is exceeded.
+//!
+//! Real `ingest` and `worker` processes and a real Redis are killed and frozen, at points that are met by holding back
+//! an answer of the stand-in for GitHub, of the one for Docker, or of Redis. Each file is a row of the fault matrix. Each
+//! run prints its counts.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+mod counts;
+mod kills;
+mod points;
+mod probe;
+mod spec;
+mod watcher;
+mod world;

@@ -1,0 +1,76 @@
+//! How a world is set up.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use devstack::github::{Choice, JobSpec};
+
+/// The image of all runners.
+pub(crate) const IMAGE: &str = "stand-in-runner:faults";
+
+/// A lease: as short as it may be, so that tests of what happens when it expires are short.
+pub(crate) const LEASE: u64 = 3;
+
+/// How a world differs from the usual one.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    pub(crate) ingests: usize,
+    pub(crate) workers: usize,
+    /// How many runners each worker may have.
+    pub(crate) capacity: u32,
+    pub(crate) pools: Vec<PoolOptions>,
+    /// Arguments of `redis-server`.
+    pub(crate) redis: Vec<String>,
+    /// Whether each worker reaches Redis through a proxy of its own.
+    pub(crate) proxied: bool,
+    pub(crate) choice: Choice,
+    /// Variables of workers and ingests.
+    pub(crate) env: BTreeMap<&'static str, String>,
+}
+
+/// A pool. Its jobs demand its name as a label.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolOptions {
+    pub(crate) name: &'static str,
+    pub(crate) most: usize,
+    pub(crate) per_scope: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            ingests: 1,
+            workers: 2,
+            capacity: 8,
+            pools: vec![PoolOptions { name: "default", most: 4, per_scope: 4 }],
+            redis: Vec::new(),
+            proxied: false,
+            choice: Choice::Random(7),
+            env: BTreeMap::new(),
+        }
+    }
+}
+
+impl Options {
+    /// The text of `pools.toml`.
+    pub(crate) fn pools_toml(&self) -> String {
+        let mut text = String::new();
+        for PoolOptions { name, most, per_scope } in &self.pools {
+            writeln!(
+                text,
+                "[[pool]]\nname = {name:?}\nlabels = [\"self-hosted\", \"linux\", {name:?}]\nimage = {IMAGE:?}\n\
+                 max_runners = {most}\nmax_per_scope = {per_scope}\n[pool.docker]\npull = \"never\""
+            )
+            .unwrap();
+        }
+        text
+    }
+}
+
+/// A job of a repository in a pool, whose step takes so long.
+pub(crate) fn job(repository: &str, pool: &str, script: &str) -> JobSpec {
+    JobSpec {
+        labels: vec!["self-hosted".to_owned(), pool.to_owned()],
+        script: script.to_owned(),
+        ..JobSpec::of(repository.parse().unwrap())
+    }
+}

@@ -1,0 +1,334 @@
+//! Everything between GitHub and a runner: real processes, and stand-ins for GitHub and Docker.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+use devstack::{
+    docker::{self, StandIn as Docker},
+    github::{Config, JobStatus, Permissions, StandIn as Github, Timings, Webhook},
+    harness::{Process, ProcessSpec, Proxy, RedisServer, free_port},
+};
+use secrecy::SecretString;
+use shared::queue::{JobRecord, Queue, QueueConfig};
+use tempfile::TempDir;
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    probe::Probe,
+    spec::{IMAGE, LEASE, Options, PoolOptions},
+};
+
+pub(crate) const SECRET: &str = "a secret of at least sixteen bytes";
+const TOKEN: &str = "ghp_standIn";
+
+/// How long anything may take here: the machine may be busy with other tests.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How soon it is looked again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs are one after the other: each has its own measures of time, and needs the machine.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Waits until no other run is under way.
+pub(crate) async fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().await
+}
+
+pub(crate) struct World {
+    pub(crate) redis: RedisServer,
+    pub(crate) github: Github,
+    pub(crate) docker: Docker,
+    pub(crate) queue: Queue,
+    pub(crate) ingests: Vec<Program>,
+    pub(crate) workers: Vec<Program>,
+    pub(crate) options: Options,
+    /// The turn of the next ingest.
+    turn: usize,
+    http: reqwest::Client,
+    files: TempDir,
+}
+
+/// One of our processes, which can be started again as it was.
+pub(crate) struct Program {
+    pub(crate) name: String,
+    pub(crate) spec: ProcessSpec,
+    pub(crate) process: Option<Process>,
+    /// What was said by those that were killed.
+    pub(crate) past: Vec<String>,
+    /// The way to Redis, if it has one of its own.
+    pub(crate) proxy: Option<Proxy>,
+    /// Of an ingest, its public port; of a worker, the private one.
+    port: u16,
+}
+
+impl Program {
+    pub(crate) fn start(&mut self) {
+        self.process = Some(Process::start(&self.spec).unwrap());
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        self.past.extend(self.lines());
+        self.process = None; // dropped, it is killed
+    }
+
+    pub(crate) fn process(&mut self) -> &mut Process {
+        self.process.as_mut().unwrap()
+    }
+
+    pub(crate) fn proxy(&self) -> &Proxy {
+        self.proxy.as_ref().unwrap()
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.process.as_ref().map(Process::lines).unwrap_or_default()
+    }
+}
+
+impl World {
+    /// A world in which everything is up.
+    pub(crate) async fn start(options: Options) -> Self {
+        let mut world = Self::still(options).await;
+        for worker in 0..world.workers.len() {
+            world.workers[worker].start();
+            world.worker_is_up(worker).await;
+        }
+        world
+    }
+
+    /// A world without a running worker.
+    pub(crate) async fn still(options: Options) -> Self {
+        let redis = RedisServer::start_with(options.redis.clone()).await.unwrap();
+        let github = {
+            let timings = Timings {
+                // A runner that was killed is noticed sooner than at GitHub.
+                pick_up: Duration::from_secs(3),
+                poll: Duration::from_secs(1),
+                silence: Duration::from_secs(5),
+                ..Timings::default()
+            };
+            let config = Config { timings, rate_limit: u32::MAX, choice: options.choice, ..Config::default() };
+            Github::start(config.token(TOKEN, Permissions::all())).unwrap()
+        };
+        let docker = Docker::start(docker::Config::runners(IMAGE)).unwrap();
+        for PoolOptions { name, most, per_scope } in &options.pools {
+            docker.limit(name, *most, *per_scope);
+        }
+        let files = tempfile::tempdir().unwrap();
+        std::fs::write(files.path().join("pools.toml"), options.pools_toml()).unwrap();
+        let config = QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() };
+        let mut world = Self {
+            queue: Queue::new(&config).unwrap(),
+            redis,
+            github,
+            docker,
+            ingests: Vec::new(),
+            workers: Vec::new(),
+            options,
+            turn: 0,
+            http: reqwest::Client::new(),
+            files: files,
+        };
+        let pools = world.files.path().join("pools.toml").display().to_string();
+        for number in 0..world.options.ingests {
+            world.add_ingest(number, &pools).await;
+        }
+        for number in 0..world.options.workers {
+            world.add_worker(number, &pools).await;
+        }
+        world.next_ingest();
+        world
+    }
+
+    fn common(&self, program: ProcessSpec, pools: &str) -> ProcessSpec {
+        program
+            .env("QUEUE_LEASE_SECONDS", LEASE.to_string())
+            .env("AUTOSCALER_POOLS", pools)
+            .env("QUEUE_URL", self.redis.url())
+            .envs(self.options.env.clone())
+    }
+
+    async fn add_ingest(&mut self, number: usize, pools: &str) {
+        let port = free_port().unwrap();
+        let spec = self
+            .common(ProcessSpec::new(program("ingest")), pools)
+            .env("AUTOSCALER_SECRET_TOKEN", SECRET)
+            .env("INGEST_BIND", format!("127.0.0.1:{port}"))
+            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{}", free_port().unwrap()));
+        let mut ingest =
+            Program { name: format!("ingest-{number}"), spec, process: None, past: Vec::new(), proxy: None, port };
+        ingest.start();
+        self.ingests.push(ingest);
+        self.ingest_is_up(number).await;
+    }
+
+    async fn add_worker(&mut self, number: usize, pools: &str) {
+        let (name, port) = (format!("worker-{number}"), free_port().unwrap());
+        let mut spec = self
+            .common(ProcessSpec::new(env!("CARGO_BIN_EXE_worker")), pools)
+            .env("WORKER_NAME", &name)
+            .env("WORKER_CAPACITY", self.options.capacity.to_string())
+            .env("WORKER_ADMIN_BIND", format!("127.0.0.1:{port}"))
+            .env("DOCKER_HOST", self.docker.host())
+            .env("AUTOSCALER_GITHUB_URL", self.github.url())
+            .env("AUTOSCALER_GITHUB_PAT", TOKEN);
+        let mut proxy = None;
+        if self.options.proxied {
+            let own = Proxy::start(self.redis.port()).await.unwrap();
+            spec = spec.env("QUEUE_URL", format!("redis://127.0.0.1:{}", own.port()));
+            proxy = Some(own);
+        }
+        self.workers.push(Program { name, spec, process: None, past: Vec::new(), proxy, port });
+    }
+
+    pub(crate) async fn ingest_is_up(&self, number: usize) {
+        let url = format!("{}/heartbeat", self.ingest_url(number));
+        self.until("ingest is up", async || self.get(&url).await == Some(200)).await;
+    }
+
+    pub(crate) async fn worker_is_up(&self, number: usize) {
+        let url = format!("http://127.0.0.1:{}/readyz", self.workers[number].port);
+        self.until("the worker is up", async || self.get(&url).await == Some(200)).await;
+    }
+
+    pub(crate) fn ingest_url(&self, number: usize) -> String {
+        format!("http://127.0.0.1:{}", self.ingests[number].port)
+    }
+
+    /// Lets the next ingest have the webhooks from now on.
+    pub(crate) fn next_ingest(&mut self) {
+        self.turn = (self.turn + 1) % self.ingests.len();
+        self.github.set_webhook(Webhook::json(format!("{}/webhook", self.ingest_url(self.turn)), SECRET));
+    }
+
+    async fn get(&self, url: &str) -> Option<u16> {
+        self.http.get(url).timeout(Duration::from_secs(3)).send().await.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// Runs a command of `worker`, and returns what it printed.
+    pub(crate) async fn command(&self, arguments: &[&str]) -> String {
+        let spec = arguments.iter().fold(self.workers[0].spec.clone(), |spec, argument| spec.arg(*argument));
+        let mut process = Process::start(&spec).unwrap();
+        let status = process.wait(PATIENCE).await.unwrap();
+        let said = process.lines().join("\n");
+        assert_eq!(status.code(), Some(0), "{said}");
+        said
+    }
+
+    pub(crate) async fn record(&self, id: u64) -> Option<JobRecord> {
+        self.queue.job(id.to_string().parse().unwrap()).await.ok().flatten()
+    }
+
+    /// The states of jobs in the queue.
+    pub(crate) fn states(&self, jobs: &BTreeSet<u64>) -> BTreeMap<u64, String> {
+        let mut probe = Probe::connect(self.redis.port()).unwrap();
+        let mut states = BTreeMap::new();
+        let jobs: Vec<u64> = jobs.iter().copied().collect();
+        for pool in &self.options.pools {
+            for some in jobs.chunks(100) {
+                let asked: Vec<String> =
+                    some.iter().map(|job| format!("HGET gha:{{{}}}:job:{job} state", pool.name)).collect();
+                let answers = probe.ask(&asked).unwrap();
+                states.extend(some.iter().zip(answers).filter_map(|(job, state)| Some((*job, state?))));
+            }
+        }
+        states
+    }
+
+    /// A number that a command of Redis answers with; nothing while it is away.
+    pub(crate) fn number(&self, command: &str) -> Option<u64> {
+        self.redis.command(command).ok()?.strip_prefix(':')?.parse().ok()
+    }
+
+    /// How many jobs of all pools wait, are delayed or leased; nothing while Redis is away.
+    pub(crate) fn open(&self) -> Option<u64> {
+        let sets = ["queued", "delayed", "lease"];
+        let pools = self.options.pools.iter();
+        pools.flat_map(|pool| sets.map(|set| self.number(&format!("ZCARD gha:{{{}}}:{set}", pool.name)))).sum()
+    }
+
+    /// Waits until nothing is left to be done: no job waits or is leased, no runner is there, and what GitHub still has in
+    /// its queue are dead letters. Delivers again what failed meanwhile.
+    pub(crate) async fn rest(&mut self, within: Duration) {
+        let deadline = Instant::now() + within;
+        loop {
+            let failed = self.github.redeliver_failed();
+            self.next_ingest();
+            let left = self.docker.containers().len();
+            if failed == 0 && left == 0 && self.open() == Some(0) && self.jobs_are_settled() {
+                return;
+            }
+            if Instant::now() > deadline {
+                let open = self.github.jobs().into_iter().filter(|job| job.status != JobStatus::Completed);
+                let open: Vec<String> = open.take(10).map(|job| format!("{job:?}")).collect();
+                let containers: Vec<String> = self.docker.containers().iter().map(|it| format!("{it:?}")).collect();
+                panic!(
+                    "no rest within {within:?}: {:?} open\n{}\n{}\n{}\n{}",
+                    self.open(),
+                    self.open_records().await,
+                    containers.join("\n"),
+                    open.join("\n"),
+                    self.story()
+                );
+            }
+            sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// The records of what is not at rest, with what its workers said of it.
+    async fn open_records(&self) -> String {
+        let records = self.queue.jobs(None, usize::MAX).await.unwrap_or_default();
+        let open = records.into_iter().filter(|record| record.ended_at.is_none());
+        let told = open.take(5).map(|record| {
+            let id = record.id.to_string();
+            let lines = self.workers.iter().flat_map(|worker| {
+                let said = worker.past.iter().cloned().chain(worker.lines());
+                said.filter(|line| line.contains(&id))
+                    .map(|line| format!("{}: {line}", worker.name))
+                    .collect::<Vec<_>>()
+            });
+            format!("{record:#?}\n{}", lines.collect::<Vec<_>>().join("\n"))
+        });
+        told.collect::<Vec<_>>().join("\n")
+    }
+
+    fn jobs_are_settled(&self) -> bool {
+        let dead: Option<u64> =
+            self.options.pools.iter().map(|pool| self.number(&format!("ZCARD gha:{{{}}}:dead", pool.name))).sum();
+        let open = self.github.jobs().iter().filter(|job| job.status != JobStatus::Completed).count();
+        dead.is_some_and(|dead| open <= usize::try_from(dead).unwrap())
+    }
+
+    /// Waits until it is so.
+    pub(crate) async fn until(&self, what: &str, so: impl AsyncFnMut() -> bool) {
+        self.until_within(what, PATIENCE, so).await;
+    }
+
+    pub(crate) async fn until_within(&self, what: &str, within: Duration, mut so: impl AsyncFnMut() -> bool) {
+        let deadline = Instant::now() + within;
+        while !so().await {
+            assert!(Instant::now() < deadline, "not in {within:?}: {what}\n{}", self.story());
+            sleep(LOOK).await;
+        }
+    }
+
+    /// What the processes have said, for a failure's message.
+    pub(crate) fn story(&self) -> String {
+        let tail = |lines: Vec<String>| lines[lines.len().saturating_sub(40)..].join("\n");
+        let said = self.ingests.iter().chain(&self.workers).map(|it| format!("-- {}\n{}", it.name, tail(it.lines())));
+        said.collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A program of the workspace: cargo puts it beside this test's own folder.
+fn program(name: &str) -> PathBuf {
+    let tests = std::env::current_exe().unwrap();
+    tests.parent().and_then(|deps| deps.parent()).unwrap().join(name)
+}
