@@ -133,7 +133,7 @@ impl<P: Provider> Dispatch<P> {
                 match self.context.queue.reserve(&self.pools[0], &self.context.worker).await {
                     Ok(Reserved::Job(lease)) => return Next::Job(lease),
                     Ok(Reserved::Again) => continue,
-                    Ok(Reserved::Full | Reserved::Empty { next_due: None }) => {}
+                    Ok(Reserved::Full | Reserved::LimitUnknown | Reserved::Empty { next_due: None }) => {}
                     Ok(Reserved::Empty { next_due: Some(due) } | Reserved::Paused(due)) => at_most = at_most.min(due),
                     Err(error @ QueueError::Corrupt { .. }) => {
                         error!(error = %chain(&error), "The job is a dead letter");

@@ -1,14 +1,14 @@
 //! Keeps the leases of this worker's jobs alive, and tells their tasks when one was lost or cancelled.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use shared::{
-    model::{JobId, PoolName, WorkerName},
-    queue::{Announcement, Lease, LeaseId, Queue, QueueError},
+    model::{JobId, PoolName, Pools, WorkerName},
+    queue::{Announcement, Backup, Lease, LeaseId, Queue, QueueError},
     telemetry::chain,
 };
 use tokio::time::{Instant, sleep};
@@ -26,15 +26,20 @@ pub struct Keeper {
     queue: Queue,
     worker: WorkerName,
     pools: Vec<PoolName>,
+    /// What the settings say of them.
+    limits: Pools,
     capacity: u32,
     engine: Arc<EngineHealth>,
     held: Mutex<HashMap<(JobId, u64), Held>>,
+    /// Pools whose limits the queue did not know at the last beat.
+    unlimited: Mutex<HashSet<PoolName>>,
 }
 
 #[derive(Debug)]
 struct Held {
     pool: PoolName,
     epoch: u64,
+    backup: Backup,
     /// Before the last beat that extended it was sent.
     renewed: Instant,
     lost: CancellationToken,
@@ -59,10 +64,12 @@ impl Keeper {
         queue: Queue,
         worker: WorkerName,
         pools: Vec<PoolName>,
+        limits: Pools,
         capacity: u32,
         engine: Arc<EngineHealth>,
     ) -> Arc<Self> {
-        Arc::new(Self { queue, worker, pools, capacity, engine, held: Mutex::default() })
+        let (held, unlimited) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { queue, worker, pools, limits, capacity, engine, held, unlimited })
     }
 
     /// Takes a lease that was just given into its care.
@@ -71,6 +78,7 @@ impl Keeper {
         let entry = Held {
             pool: lease.pool().clone(),
             epoch: lease.id().epoch,
+            backup: lease.backup(),
             renewed: Instant::now(),
             lost: CancellationToken::new(),
             cancelled: CancellationToken::new(),
@@ -130,7 +138,9 @@ impl Keeper {
                     .map(|((job, attempt), held)| LeaseId { job: *job, attempt: *attempt, epoch: held.epoch })
                     .collect()
             };
-            let beat = self.queue.beat(pool, &leases).await?;
+            let mut beat = self.queue.beat(pool, &leases).await?;
+            beat.lost = self.restore(beat.lost).await?;
+            self.tell_limit(pool, beat.limit_known).await?;
             let mut held = self.held();
             for lease in &leases {
                 let job = lease.job;
@@ -155,6 +165,38 @@ impl Keeper {
             problem: self.engine.problem(),
         };
         self.queue.announce(&self.worker, said).await
+    }
+
+    /// Puts back the leases that were lost because the store has lost their jobs, and returns the others.
+    async fn restore(&self, leases: Vec<LeaseId>) -> Result<Vec<LeaseId>, QueueError> {
+        let mut lost = Vec::new();
+        for lease in leases {
+            let backup = self.held().get(&key(lease)).map(|held| held.backup.clone());
+            let restored = match backup {
+                Some(backup) => self.queue.restore(lease, &backup).await?,
+                None => false,
+            };
+            if !restored {
+                lost.push(lease);
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Tells a limit that the queue has not known for two beats. After one, others may yet have to put back their leases: with the
+    /// limit told, jobs would be started in the place of those.
+    async fn tell_limit(&self, pool: &PoolName, known: bool) -> Result<(), QueueError> {
+        let first = {
+            let mut unlimited = self.unlimited.lock().unwrap_or_else(PoisonError::into_inner);
+            if known {
+                unlimited.remove(pool);
+                return Ok(());
+            }
+            unlimited.insert(pool.clone())
+        };
+        let Some(pool) = self.limits.get(pool).filter(|_| !first) else { return Ok(()) };
+        warn!(%pool.name, "The queue had lost the pool's limit; it is told again, without what was set by hand");
+        self.queue.set_limit(pool).await
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<(JobId, u64), Held>> {

@@ -108,7 +108,7 @@ fn context(
         worker: worker.clone(),
         prefix: settings.prefix().clone(),
         autoscale_timeout: settings.runner.autoscale_timeout,
-        keeper: Keeper::new(queue, worker, pools, settings.capacity, Arc::clone(&engine)),
+        keeper: Keeper::new(queue, worker, pools, settings.pools.clone(), settings.capacity, Arc::clone(&engine)),
         engine,
         metrics: Metrics::new(registry),
         leave: CancellationToken::new(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::What;
-use crate::model::{JobId, JobMessage, JobState, PoolName};
+use crate::model::{JobId, JobMessage, JobState, PoolName, WorkerName};
 
 /// Names a lease: whoever holds it may tell the store of it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -27,6 +27,8 @@ pub struct LeaseId {
 pub struct Lease {
     /// The job.
     pub job: JobMessage,
+    /// Who holds it.
+    pub(super) worker: WorkerName,
     /// Which of the job's runners it is for.
     pub(super) attempt: u64,
     /// Rises with every reservation and adoption of the job.
@@ -39,6 +41,16 @@ pub struct Lease {
     pub waited: Duration,
     /// What has happened and is not on the record yet.
     pub(super) events: Vec<Happened>,
+}
+
+/// What the holder of a lease can put back of its job, should the store lose it.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    pub(super) job: JobMessage,
+    pub(super) worker: WorkerName,
+    pub(super) attempts: u32,
+    pub(super) replays: u32,
+    pub(super) waited: Duration,
 }
 
 /// Something that happened to a job, by this process's monotonic clock.
@@ -68,6 +80,13 @@ impl Lease {
         &self.job.pool
     }
 
+    /// What could be put back of the job.
+    #[must_use]
+    pub fn backup(&self) -> Backup {
+        let (job, worker) = (self.job.clone(), self.worker.clone());
+        Backup { job, worker, attempts: self.attempts, replays: self.replays, waited: self.waited }
+    }
+
     /// Notes what happened just now. It comes onto the record, with this time, when the queue is next told of the
     /// lease's progress or end.
     pub fn happened(&mut self, what: What, detail: impl Into<String>) {
@@ -91,6 +110,9 @@ pub enum Reserved {
     Job(Box<Lease>),
     /// The pool's limit is reached: a settlement of one of its jobs wakes the waiting.
     Full,
+    /// The pool's limit is not known, so nothing is started: no worker has told it yet, or the store has lost it. Whoever
+    /// [tells it](super::Queue::set_limit) wakes the waiting.
+    LimitUnknown,
     /// Nothing is due; the next delayed job is in this time.
     Empty {
         /// When the earliest delayed job is due, if there is one.
@@ -144,4 +166,6 @@ pub struct Beat {
     pub lost: Vec<LeaseId>,
     /// The jobs of these were cancelled.
     pub cancelled: Vec<LeaseId>,
+    /// Whether the pool's limit is known.
+    pub limit_known: bool,
 }

@@ -25,7 +25,7 @@ pub use audit::AuditReport;
 pub use config::QueueConfig;
 pub use dead_letter::DeadLetters;
 pub use error::QueueError;
-pub use lease::{Adoption, Beat, Lease, LeaseId, Reserved, Settlement};
+pub use lease::{Adoption, Backup, Beat, Lease, LeaseId, Reserved, Settlement};
 pub use limits::{LimitChange, PoolLimits};
 pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use record::{Event, JobRecord, What};

@@ -12,6 +12,7 @@ mod faults;
 mod lease;
 mod limits;
 mod login;
+mod loss;
 mod network;
 mod sentinel;
 mod settle;

@@ -36,9 +36,10 @@ impl RedisQueue {
             )
             .await?;
         match &answer[..] {
-            [Value::Int(1), leased @ ..] => {
-                self.lease(pool, job.to_string(), leased).await.map(|lease| Adoption::Adopted(Box::new(lease)))
-            }
+            [Value::Int(1), leased @ ..] => self
+                .lease((pool, worker), job.to_string(), leased)
+                .await
+                .map(|lease| Adoption::Adopted(Box::new(lease))),
             [Value::Int(_), Value::BulkString(state)] => {
                 let state: Option<JobState> = String::from_utf8_lossy(state).parse().ok();
                 Ok(Adoption::Refused(state))

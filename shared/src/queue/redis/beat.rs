@@ -19,9 +19,9 @@ impl RedisQueue {
         for lease in leases {
             script.arg(lease.job.get()).arg(lease.attempt).arg(lease.epoch);
         }
-        let (lost, cancelled): (Vec<usize>, Vec<usize>) = self.commands.script(&script).await?;
+        let (lost, cancelled, limit_known): (Vec<usize>, Vec<usize>, bool) = self.commands.script(&script).await?;
         let named =
             |numbers: Vec<usize>| numbers.into_iter().filter_map(|number| leases.get(number).copied()).collect();
-        Ok(Beat { lost: named(lost), cancelled: named(cancelled) })
+        Ok(Beat { lost: named(lost), cancelled: named(cancelled), limit_known })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{RedisQueue, keys, script};
 use crate::{
-    model::{PoolName, Pools, Scope},
+    model::{Pool, PoolName, Pools, Scope},
     queue::{LimitChange, PoolLimits, QueueError},
 };
 
@@ -17,11 +17,20 @@ impl RedisQueue {
     /// Those that [are transient](QueueError::is_transient).
     pub async fn set_limits(&self, pools: &Pools) -> Result<(), QueueError> {
         for pool in pools {
-            let scope = pool.max_per_scope.map(|most| most.to_string()).unwrap_or_default();
-            self.change(&pool.name, &[("pool", pool.max_runners.to_string()), ("scope", scope)]).await?;
-            self.list_pool(&pool.name).await?;
+            self.set_limit(pool).await?;
         }
         Ok(())
+    }
+
+    /// The same for one pool.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn set_limit(&self, pool: &Pool) -> Result<(), QueueError> {
+        let scope = pool.max_per_scope.map(|most| most.to_string()).unwrap_or_default();
+        self.change(&pool.name, &[("pool", pool.max_runners.to_string()), ("scope", scope)]).await?;
+        self.list_again(&pool.name).await
     }
 
     /// Sets a limit by hand, or takes back what was set. It holds from the next reservation on; runners that are up stay.

@@ -18,6 +18,7 @@ mod limits;
 mod list;
 mod read;
 mod reserve;
+mod restore;
 mod script;
 mod sentinel;
 mod server;

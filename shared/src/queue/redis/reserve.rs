@@ -38,12 +38,13 @@ impl RedisQueue {
         let [Value::BulkString(word), rest @ ..] = &answer[..] else { return Err(QueueError::unexpected(&answer)) };
         match (&word[..], rest) {
             (b"full", []) => Ok(Reserved::Full),
+            (b"unlimited", []) => Ok(Reserved::LimitUnknown),
             (b"again", []) => Ok(Reserved::Again),
             (b"paused", [Value::Int(ms)]) => Ok(Reserved::Paused(from_millis(*ms))),
             (b"empty", [Value::Int(ms)]) => Ok(Reserved::Empty { next_due: (*ms >= 0).then(|| from_millis(*ms)) }),
             (b"job", [Value::BulkString(id), leased @ ..]) => {
                 let id = String::from_utf8_lossy(id).into_owned();
-                self.lease(pool, id, leased).await.map(|lease| Reserved::Job(Box::new(lease)))
+                self.lease((pool, worker), id, leased).await.map(|lease| Reserved::Job(Box::new(lease)))
             }
             _ => Err(QueueError::unexpected(&answer)),
         }
@@ -51,7 +52,12 @@ impl RedisQueue {
 
     /// Makes a lease of what a script returned: attempt, epoch, message, failed attempts, ms that the job has waited, replays.
     /// A job whose message cannot be read becomes a dead letter.
-    pub(super) async fn lease(&self, pool: &PoolName, id: String, leased: &[Value]) -> Result<Lease, QueueError> {
+    pub(super) async fn lease(
+        &self,
+        (pool, worker): (&PoolName, &WorkerName),
+        id: String,
+        leased: &[Value],
+    ) -> Result<Lease, QueueError> {
         let [
             Value::Int(attempt),
             Value::Int(epoch),
@@ -67,6 +73,7 @@ impl RedisQueue {
         match serde_json::from_slice(message) {
             Ok(job) => Ok(Lease {
                 job,
+                worker: worker.clone(),
                 attempt,
                 epoch,
                 attempts: u32::try_from(*attempts).unwrap_or_default(),

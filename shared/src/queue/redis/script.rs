@@ -74,6 +74,7 @@ script!(NOTE, " flags=allow-oom", "note");
 script!(SERVED, " flags=allow-oom", "served");
 script!(CROSSOVER, " flags=allow-oom", "reopen", "crossover");
 script!(RESERVE, " flags=allow-oom", "limit", "reopen", "tend", "reserve");
+script!(RESTORE, " flags=allow-oom", "restore");
 script!(BEAT, " flags=allow-oom", "reopen", "tend", "beat");
 script!(PROGRESS, " flags=allow-oom", "progress");
 script!(SETTLE, " flags=allow-oom", "reopen", "settle");

@@ -30,7 +30,7 @@ pub struct Progress<'a> {
 }
 
 impl RedisQueue {
-    /// Writes what has happened to the record, and moves the job on.
+    /// Writes what has happened to the record, and moves the job on. A record that the store has lost is put back first.
     ///
     /// # Errors
     ///
@@ -52,7 +52,10 @@ impl RedisQueue {
             .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
             .arg(progress.exited.unwrap_or_default());
         add_events(&mut script, &lease.events);
-        let held: bool = self.commands.script(&script).await?;
+        let mut held: bool = self.commands.script(&script).await?;
+        if !held && self.restore(lease.id(), &lease.backup()).await? {
+            held = self.commands.script(&script).await?;
+        }
         if !held {
             return Err(QueueError::LeaseLost { job_id: lease.job_id() });
         }
@@ -62,7 +65,8 @@ impl RedisQueue {
     }
 
     /// Ends `lease` as `settlement` says, and returns the job's state then. Tries again for as long as it takes: the store refuses it once another
-    /// worker holds the job, so it can do no harm, and to give up would mean to do the work again.
+    /// worker holds the job, so it can do no harm, and to give up would mean to do the work again. A record that the store has lost is put
+    /// back first, so that a job which is to be tried again is.
     ///
     /// # Errors
     ///
@@ -71,8 +75,7 @@ impl RedisQueue {
         let id = lease.job_id().to_string();
         let mut failures = 0;
         loop {
-            let of = (lease.attempt, lease.epoch);
-            match self.settle_id(lease.pool(), &id, of, &settlement, &lease.events).await {
+            match self.settle_lease(&lease, &id, &settlement).await {
                 Err(error) if error.is_transient() => {
                     if failures == 0 {
                         let error = crate::telemetry::chain(&error);
@@ -86,6 +89,20 @@ impl RedisQueue {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn settle_lease(
+        &self,
+        lease: &Lease,
+        id: &str,
+        settlement: &Settlement,
+    ) -> Result<Option<JobState>, QueueError> {
+        let of = (lease.attempt, lease.epoch);
+        let settled = self.settle_id(lease.pool(), id, of, settlement, &lease.events).await?;
+        if settled.is_none() && self.restore(lease.id(), &lease.backup()).await? {
+            return self.settle_id(lease.pool(), id, of, settlement, &lease.events).await;
+        }
+        Ok(settled)
     }
 
     /// Ends the lease of an attempt and epoch; `None` when it was lost.

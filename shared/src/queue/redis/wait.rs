@@ -29,7 +29,7 @@ struct Each {
     pools: HashMap<PoolName, Pool>,
     /// They go on when the wait that began them has ended by another: a call that is given up half-way would take a
     /// marker that nobody hears of.
-    calls: JoinSet<(PoolName, Result<(), QueueError>)>,
+    calls: JoinSet<(PoolName, Result<Option<Value>, QueueError>)>,
 }
 
 #[derive(Debug)]
@@ -68,24 +68,24 @@ impl Each {
             if !std::mem::replace(&mut entry.called, true) {
                 let (pool, connection) = (pool.clone(), Arc::clone(&entry.connection));
                 self.calls.spawn(async move {
-                    let marker = connection.query::<Value>(&take_marker(std::slice::from_ref(&pool), WAIT_MAX)).await;
-                    (pool, marker.map(drop))
+                    let marker = connection.query(&take_marker(std::slice::from_ref(&pool), WAIT_MAX)).await;
+                    (pool, marker)
                 });
             }
         }
     }
 
-    /// Waits until one of the calls has ended. Cancel-safe.
-    async fn ended(&mut self) -> Result<(), QueueError> {
+    /// Waits until one of the calls has ended, and says whether it has taken a marker. Cancel-safe.
+    async fn ended(&mut self) -> Result<bool, QueueError> {
         let Some(Ok((pool, result))) = self.calls.join_next().await else {
             // There is nothing in a call that could panic; were it so, all would be called anew.
             *self = Self::default();
-            return Ok(());
+            return Ok(true);
         };
         if let Some(pool) = self.pools.get_mut(&pool) {
             pool.called = false;
         }
-        result
+        result.map(|marker| marker.is_some())
     }
 }
 
@@ -106,8 +106,12 @@ impl RedisQueue {
         }
         let one = async {
             let mut each = waiting.each.lock().await;
-            each.call(pools, &waiting.server);
-            each.ended().await
+            loop {
+                each.call(pools, &waiting.server);
+                if each.ended().await? {
+                    return Ok(());
+                }
+            }
         };
         timeout(at_most, one).await.unwrap_or(Ok(()))
     }

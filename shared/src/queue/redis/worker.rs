@@ -48,12 +48,16 @@ impl RedisQueue {
         Ok(())
     }
 
-    /// Says that a worker is there.
+    /// Says that a worker is there, and which pools are.
     ///
     /// # Errors
     ///
     /// Those that [are transient](QueueError::is_transient).
     pub async fn announce(&self, worker: &WorkerName, said: Announcement) -> Result<(), QueueError> {
+        // A store that has lost the list of pools would not find the jobs in them.
+        for pool in &said.pools {
+            self.list_again(pool).await?;
+        }
         let announced = Announced { at: self.time().await?, said };
         let text = serde_json::to_string(&announced).map_err(|error| QueueError::Store(Box::new(error)))?;
         let command = cmd("HSET").arg(keys::WORKERS).arg(worker.as_str()).arg(text).to_owned();
@@ -83,9 +87,15 @@ impl RedisQueue {
         if self.listed.lock().unwrap_or_else(PoisonError::into_inner).contains(pool) {
             return Ok(());
         }
+        self.list_again(pool).await?;
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(pool.clone());
+        Ok(())
+    }
+
+    /// The same each time, for a store may lose the list.
+    pub(super) async fn list_again(&self, pool: &PoolName) -> Result<(), QueueError> {
         let command = cmd("SADD").arg(keys::POOLS).arg(pool.as_str()).to_owned();
         let _added: u32 = self.commands.query(&command).await?;
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner).insert(pool.clone());
         Ok(())
     }
 

@@ -2,7 +2,8 @@
 -- KEYS  1 the pool's prefix
 -- ARGV  1 lease (ms)  2 crashes that make a dead letter  3 how long an orphan's slot is held (ms)  4 how long a record
 --       is kept (ms)  5… job id, attempt, epoch, for each lease
--- Returns {numbers of the lost leases, numbers of those that were cancelled}: which of the leases, from 0.
+-- Returns {numbers of the lost leases, numbers of those that were cancelled, 1 if the pool's limit is known or 0}; numbers: which
+-- of the leases, from 0.
 local lost, cancelled = {}, {}
 for i = 5, #ARGV, 3 do
   local entry = entry_of(ARGV[i], ARGV[i + 1])
@@ -21,4 +22,4 @@ for i = 5, #ARGV, 3 do
 end
 promote()
 reap(tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], ARGV[4])
-return {lost, cancelled}
+return {lost, cancelled, redis.call('HEXISTS', P .. 'limits', 'pool')}

@@ -2,7 +2,8 @@
 -- KEYS  1 the pool's prefix
 -- ARGV  1 worker  2 lease (ms)  3 crashes that make a dead letter  4 how long an orphan's slot is held (ms)
 --       5 how long a record is kept (ms)
--- Returns {'job', id, attempt, epoch, message, failed attempts, ms that it has waited, replays}, {'full'}, {'paused', ms},
+-- Returns {'job', id, attempt, epoch, message, failed attempts, ms that it has waited, replays}, {'full'}, {'unlimited'} when
+-- the pool's limit is not known, {'paused', ms},
 -- {'empty', ms to the next delayed job or -1}, or {'again'} when the look was cut short.
 promote()
 reap(tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5])
@@ -10,6 +11,10 @@ reap(tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5])
 local paused = redis.call('PTTL', P .. 'paused')
 if paused > 0 then
   return {'paused', paused}
+end
+-- A store that has lost the limits has lost the leases as well, and their runners are up.
+if redis.call('HEXISTS', P .. 'limits', 'pool') == 0 then
+  return {'unlimited'}
 end
 -- The leases are the semaphore: it cannot be exceeded by a race, and it cannot leak.
 local limit = pool_limit()

@@ -1,0 +1,126 @@
+//! What a worker keeps alive in the queue, against a real Redis.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::{sync::Arc, time::Duration};
+
+use devstack::harness::RedisServer;
+use secrecy::SecretString;
+use shared::{
+    model::{JobMessage, PoolName, Pools, WorkerName},
+    queue::{Lease, Queue, QueueConfig, Reserved},
+    settings::Environment,
+};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::sync::CancellationToken;
+use worker::keeper::Keeper;
+
+/// Short, to be waited for. A worker beats every third of it.
+const LEASE: Duration = Duration::from_millis(900);
+
+/// How many runners the pool may have.
+const LIMIT: &str = "2";
+
+struct World {
+    redis: RedisServer,
+    pools: Pools,
+    parts: JoinSet<()>,
+}
+
+impl World {
+    async fn new() -> Self {
+        let redis = RedisServer::start().await.unwrap();
+        let (_, pools) = shared::pools::load(&mut Environment::of([("RUNNER_MAX_RUNNERS", LIMIT)]));
+        let world = Self { redis, pools, parts: JoinSet::new() };
+        world.queue().set_limits(&world.pools).await.unwrap();
+        world
+    }
+
+    fn queue(&self) -> Queue {
+        let url = SecretString::from(self.redis.url());
+        Queue::new(&QueueConfig { url, lease_seconds: LEASE, ..QueueConfig::default() }).unwrap()
+    }
+
+    /// A worker's keeper, which beats.
+    fn keeper(&mut self, name: &str) -> Arc<Keeper> {
+        let served = vec![PoolName::default_pool()];
+        let keeper = Keeper::new(self.queue(), worker(name), served, self.pools.clone(), 5, Arc::default());
+        let beating = Arc::clone(&keeper);
+        self.parts.spawn(async move { beating.run(CancellationToken::new()).await });
+        keeper
+    }
+
+    async fn enqueue(&self, id: u64) {
+        let message = JobMessage {
+            job_id: id.to_string().parse().unwrap(),
+            run_id: 1,
+            run_attempt: 1,
+            name: "build".to_owned(),
+            workflow: None,
+            html_url: None,
+            repository: "octo/repo".parse().unwrap(),
+            scope: "octo/repo".parse().unwrap(),
+            labels: "self-hosted".parse().unwrap(),
+            pool: PoolName::default_pool(),
+            installation_id: None,
+            delivery: format!("guid-{id}").parse().unwrap(),
+        };
+        self.queue().enqueue(&message).await.unwrap();
+    }
+
+    async fn reserve(&self, name: &str) -> Reserved {
+        self.queue().reserve(&PoolName::default_pool(), &worker(name)).await.unwrap()
+    }
+
+    async fn lease(&self, name: &str) -> Lease {
+        match self.reserve(name).await {
+            Reserved::Job(lease) => *lease,
+            other => panic!("no job: {other:?}"),
+        }
+    }
+}
+
+fn worker(name: &str) -> WorkerName {
+    name.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_store_that_lost_everything_gets_it_back_from_the_workers_and_never_has_more_runners_than_the_limit() {
+    let mut world = World::new().await;
+    for id in 1..=2 {
+        world.enqueue(id).await;
+    }
+    let (a, b) = (world.keeper("a"), world.keeper("b"));
+    let (of_a, of_b) = (world.lease("a").await, world.lease("b").await);
+    let holds = [a.hold(&of_a), b.hold(&of_b)];
+    sleep(LEASE / 2).await;
+
+    world.redis.flush().unwrap();
+    for id in 3..=4 {
+        world.enqueue(id).await;
+    }
+    let mut unknown = 0;
+    for _ in 0..20 {
+        match world.reserve("a").await {
+            Reserved::LimitUnknown => unknown += 1,
+            Reserved::Full => {}
+            other => panic!("a runner too many: {other:?}"),
+        }
+        sleep(LEASE / 10).await;
+    }
+    assert!((1..15).contains(&unknown), "{unknown}");
+    assert!(holds.iter().all(|hold| !hold.lost.is_cancelled() && hold.is_fresh()));
+    let status = world.queue().status().await.unwrap();
+    assert_eq!((status.pools[0].limit, status.pools[0].running, status.pools[0].pending), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn a_lease_that_another_worker_has_is_lost() {
+    let mut world = World::new().await;
+    world.enqueue(1).await;
+    let keeper = world.keeper("a");
+    let lease = world.lease("a").await;
+    let hold = keeper.hold(&lease);
+    world.redis.command("HSET gha:{default}:job:1 epoch 7").unwrap();
+    sleep(LEASE / 2).await;
+    assert!(hold.lost.is_cancelled());
+}
