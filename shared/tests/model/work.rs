@@ -133,7 +133,8 @@ impl World {
         };
         let started = matches!(step, Step::Started | Step::Found(_));
         let exited = matches!(step, Step::Exited).then_some("Succeeded");
-        let progressed = self.store.queue.progress(lease, Progress { started, exited, found, ..Progress::default() }).await;
+        let progressed =
+            self.store.queue.progress(lease, Progress { started, exited, found, ..Progress::default() }).await;
 
         let taken = found.is_some_and(|found| self.model.jobs[&job].lost.contains(&found));
         let Some(entry) = entry.filter(|_| !taken) else {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     backoff::Backoff,
-    github::{JobStatus, Kind},
+    github::{Job, JobStatus, Kind},
     model::{Pool, RunnerId, RunnerName, Scope},
     queue::{Lease, Progress, QueueError, Settlement, What},
     telemetry::chain,
@@ -97,7 +97,7 @@ async fn prepare<P: Provider>(
     {
         let found =
             Progress { started: true, runner: Some(&runner.handle.name), found: Some(attempt), ..Progress::default() };
-        record(context, lease, found).await?;
+        record_surely(context, lease, found).await?;
         hold.now_for(attempt);
         return Ok(runner);
     }
@@ -130,7 +130,10 @@ async fn obsolete<P>(context: &Context<P>, lease: &Lease) -> Result<Option<JobSt
         return Ok(None);
     }
     match context.github.job(&lease.job.repository, lease.job_id()).await {
-        Ok(job) if matches!(job.status, JobStatus::InProgress | JobStatus::Completed) => Ok(Some(job.status)),
+        Ok(job) if matches!(job.status, JobStatus::InProgress | JobStatus::Completed) => {
+            give_back(context, lease, &job).await?;
+            Ok(Some(job.status))
+        }
         Ok(_) => Ok(None),
         Err(error) if matches!(error.kind(), Kind::RateLimited { .. }) => Err(error.into()),
         Err(error) => {
@@ -138,6 +141,19 @@ async fn obsolete<P>(context: &Context<P>, lease: &Lease) -> Result<Option<JobSt
             debug!(error = %chain(&error), "Cannot ask GitHub whether the job still waits");
             Ok(None)
         }
+    }
+}
+
+/// Opens the job again whose runner has taken this one. The webhook that told of it came to nothing if this job had a worker
+/// then: its own runner would have taken the other job, and now there will be none.
+async fn give_back<P>(context: &Context<P>, lease: &Lease, job: &Job) -> Result<(), Failure> {
+    let name = job.runner_name.as_deref().and_then(|name| name.parse::<RunnerName>().ok());
+    match name.and_then(|name| name.started_for(&context.prefix)) {
+        Some((other, attempt)) if other != lease.job_id() => {
+            let ended = (job.status == JobStatus::Completed).then_some("GitHub: completed");
+            Ok(context.queue.reopen(other, attempt, lease.job_id(), ended).await?)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -28,7 +28,8 @@ impl RedisQueue {
     pub async fn served(&self, pool: &PoolName, served: &Served<'_>) -> Result<Noted, QueueError> {
         let verdict = self.close_served(pool, served).await?;
         if let (Verdict::Closed, ServedBy::Other { job, attempt }) = (&verdict, served.by) {
-            self.reopen(job, attempt, served).await?;
+            let ended = served.completed.then_some(served.detail);
+            self.reopen(job, attempt, served.job, ended).await?;
         }
         // Last, for the delivery counts as dealt with from then on.
         match self.note(pool, served.job, served.delivery, served.detail).await? {
@@ -81,8 +82,13 @@ impl RedisQueue {
         }
     }
 
-    /// Opens the job again whose runner took another.
-    async fn reopen(&self, job: JobId, attempt: u64, served: &Served<'_>) -> Result<(), QueueError> {
+    /// Opens a job again whose runner, that of `attempt`, took the job `took`; with `ended`, what is to be said of that one's end.
+    /// May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn reopen(&self, job: JobId, attempt: u64, took: JobId, ended: Option<&str>) -> Result<(), QueueError> {
         for pool in self.pools().await? {
             let answer: String = self
                 .commands
@@ -91,8 +97,8 @@ impl RedisQueue {
                         .key(&keys::prefix(&pool))
                         .arg(job.get())
                         .arg(attempt)
-                        .arg(served.job.get())
-                        .arg(if served.completed { served.detail } else { "" })
+                        .arg(took.get())
+                        .arg(ended.unwrap_or_default())
                         .arg(self.keep_ms()),
                 )
                 .await?;
