@@ -134,7 +134,7 @@ impl World {
             options,
             turn: 0,
             http: reqwest::Client::new(),
-            files: files,
+            files,
         };
         let pools = world.files.path().join("pools.toml").display().to_string();
         for number in 0..world.options.ingests {
