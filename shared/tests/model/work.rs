@@ -75,6 +75,7 @@ impl World {
                 return Ok(true);
             }
             Reserved::Again => prop_assert!(false, "it never comes to an end"),
+            Reserved::LimitUnknown => prop_assert!(false, "the pool has been told its limit"),
         }
         Ok(false)
     }
