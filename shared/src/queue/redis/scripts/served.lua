@@ -8,6 +8,7 @@
 local id, runner, made_for, completed, detail, keep_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5], ARGV[6]
 local other, others_attempt = string.match(made_for, '^(%d+)~(%d+)$')
 local ends_as = made_for == 'foreign' and 'cancelled' or 'done'
+local says = 'no runner of its own is needed: it is on ' .. runner -- what GitHub says of it is noted besides
 local key = job_key(id)
 local state, attempt, scope, served, left =
   unpack(redis.call('HMGET', key, 'state', 'attempt', 'scope', 'served_by', 'left'))
@@ -20,7 +21,7 @@ if not state then
     return 'unknown'
   end
   redis.call('HSET', key, 'state', ends_as, 'served_by', runner, 'end', now)
-  event(id, ends_as, detail)
+  event(id, ends_as, says)
   expire(id, keep_ms)
   count('tombstones')
   return 'closed'
@@ -51,7 +52,7 @@ end
 redis.call('HSET', key, 'served_by', runner)
 if state == 'pending' or state == 'delayed' or state == 'dead' then
   withdraw(id)
-  event(id, ends_as, detail)
+  event(id, ends_as, says)
   close(id, ends_as, keep_ms)
 end
 return 'closed'
