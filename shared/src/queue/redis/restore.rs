@@ -5,7 +5,8 @@ use crate::queue::{Backup, LeaseId, QueueError};
 
 impl RedisQueue {
     /// Puts back the record and the lease of a job that is not known any more. Returns `false` when it is known, so that the
-    /// lease was lost in another way.
+    /// lease was lost in another way. (A record that has expired is not told from one that was lost: the worker would have to be
+    /// silent for `QUEUE_KEEP_DAYS` after the job's end.)
     ///
     /// # Errors
     ///
