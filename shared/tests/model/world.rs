@@ -144,8 +144,7 @@ impl World {
                     self.store.gone(pool_of(job), &format!("{key}:{job}")).await;
                 }
                 self.model.jobs.remove(&job);
-                // A record is kept for a day at least. A worker that tells of a lease after that puts its job back, for
-                // it cannot know better: none is taken to be asleep for so long.
+                // A worker that tells of a lease after days puts the job back: none is taken to sleep for so long.
                 self.leases.retain(|held| held.lease.job_id().get() != job);
                 self.model.forgotten.insert(job);
             }

@@ -151,7 +151,7 @@ async fn give_back<P>(context: &Context<P>, lease: &Lease, job: &Job) -> Result<
     match name.and_then(|name| name.started_for(&context.prefix)) {
         Some((other, attempt)) if other != lease.job_id() => {
             let ended = (job.status == JobStatus::Completed).then_some("GitHub: completed");
-            Ok(context.queue.reopen(other, attempt, lease.job_id(), ended).await?)
+            Ok(context.queue.reopen(lease.pool(), other, attempt, (lease.job_id(), ended)).await?)
         }
         _ => Ok(()),
     }

@@ -20,7 +20,8 @@ impl RedisQueue {
         delivery: Option<&DeliveryId>,
         reason: &str,
     ) -> Result<CancelOutcome, QueueError> {
-        for pool in self.pools_from(pool).await? {
+        let mut pools = self.pools_from(pool);
+        while let Some(pool) = pools.next().await? {
             if let Some(outcome) = self.cancel_in(&pool, job, delivery, reason, false).await? {
                 return Ok(outcome);
             }
@@ -77,7 +78,8 @@ impl RedisQueue {
         delivery: &DeliveryId,
         detail: &str,
     ) -> Result<Noted, QueueError> {
-        for pool in self.pools_from(pool).await? {
+        let mut pools = self.pools_from(pool);
+        while let Some(pool) = pools.next().await? {
             let answer: String = self
                 .commands
                 .script(

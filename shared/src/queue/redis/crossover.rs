@@ -29,7 +29,7 @@ impl RedisQueue {
         let verdict = self.close_served(pool, served).await?;
         if let (Verdict::Closed, ServedBy::Other { job, attempt }) = (&verdict, served.by) {
             let ended = served.completed.then_some(served.detail);
-            self.reopen(job, attempt, served.job, ended).await?;
+            self.reopen(pool, job, attempt, (served.job, ended)).await?;
         }
         // Last, for the delivery counts as dealt with from then on.
         match self.note(pool, served.job, served.delivery, served.detail).await? {
@@ -39,7 +39,8 @@ impl RedisQueue {
     }
 
     async fn close_served(&self, pool: &PoolName, served: &Served<'_>) -> Result<Verdict, QueueError> {
-        for pool in self.pools_from(pool).await? {
+        let mut pools = self.pools_from(pool);
+        while let Some(pool) = pools.next().await? {
             match self.close_served_in(&pool, served, false).await? {
                 Verdict::Unknown => {}
                 verdict => return Ok(verdict),
@@ -82,31 +83,49 @@ impl RedisQueue {
         }
     }
 
-    /// Opens a job again whose runner, that of `attempt`, took the job `took`; with `ended`, what is to be said of that one's end.
-    /// May be repeated.
+    /// Opens a job again whose runner, that of `attempt`, took another job; with that one, what is to be said of its
+    /// end, if it has ended. `pool` is where it is looked for first. May be repeated.
     ///
     /// # Errors
     ///
     /// Those that [are transient](QueueError::is_transient).
-    pub async fn reopen(&self, job: JobId, attempt: u64, took: JobId, ended: Option<&str>) -> Result<(), QueueError> {
-        for pool in self.pools().await? {
-            let answer: String = self
-                .commands
-                .script(
-                    script::CROSSOVER
-                        .key(&keys::prefix(&pool))
-                        .arg(job.get())
-                        .arg(attempt)
-                        .arg(took.get())
-                        .arg(ended.unwrap_or_default())
-                        .arg(self.keep_ms()),
-                )
-                .await?;
-            if answer != "unknown" {
-                return Ok(());
+    pub async fn reopen(
+        &self,
+        pool: &PoolName,
+        job: JobId,
+        attempt: u64,
+        took: (JobId, Option<&str>),
+    ) -> Result<(), QueueError> {
+        let mut pools = self.pools_from(pool);
+        while let Some(pool) = pools.next().await? {
+            if self.reopen_in(&pool, job, attempt, took).await? {
+                break;
             }
         }
         Ok(())
+    }
+
+    /// The same in one pool; `false` when it does not know the job.
+    async fn reopen_in(
+        &self,
+        pool: &PoolName,
+        job: JobId,
+        attempt: u64,
+        (took, ended): (JobId, Option<&str>),
+    ) -> Result<bool, QueueError> {
+        let answer: String = self
+            .commands
+            .script(
+                script::CROSSOVER
+                    .key(&keys::prefix(pool))
+                    .arg(job.get())
+                    .arg(attempt)
+                    .arg(took.get())
+                    .arg(ended.unwrap_or_default())
+                    .arg(self.keep_ms()),
+            )
+            .await?;
+        Ok(answer != "unknown")
     }
 
     /// Whether the runner that was made for this attempt took another job.

@@ -33,6 +33,30 @@ pub(super) struct Announced {
     pub(super) said: Announcement,
 }
 
+/// Goes through pools.
+pub(super) struct PoolSearch<'a> {
+    queue: &'a RedisQueue,
+    first: PoolName,
+    /// Those that come after the first, once that has been looked at.
+    others: Option<std::vec::IntoIter<PoolName>>,
+    begun: bool,
+}
+
+impl PoolSearch<'_> {
+    /// The next pool.
+    pub(super) async fn next(&mut self) -> Result<Option<PoolName>, QueueError> {
+        if !self.begun {
+            self.begun = true;
+            return Ok(Some(self.first.clone()));
+        }
+        let others = match &mut self.others {
+            Some(others) => others,
+            none => none.insert(self.queue.pools().await?.into_iter()),
+        };
+        Ok(others.find(|other| *other != self.first))
+    }
+}
+
 impl RedisQueue {
     /// Lets no job of `pools` start for `pause`, because GitHub told one worker to wait.
     ///
@@ -99,11 +123,10 @@ impl RedisQueue {
         Ok(())
     }
 
-    /// Every pool that the queue knows, `first` before the others.
-    pub(super) async fn pools_from(&self, first: &PoolName) -> Result<Vec<PoolName>, QueueError> {
-        let mut pools = vec![first.clone()];
-        pools.extend(self.pools().await?.into_iter().filter(|pool| pool != first));
-        Ok(pools)
+    /// Goes through every pool that the queue knows, `first` before the others: only whoever does not find there what is
+    /// looked for needs to know which others there are.
+    pub(super) fn pools_from(&self, first: &PoolName) -> PoolSearch<'_> {
+        PoolSearch { queue: self, first: first.clone(), others: None, begun: false }
     }
 
     /// Every pool that the queue knows, by name.
