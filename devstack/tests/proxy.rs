@@ -8,7 +8,7 @@ use devstack::harness::{Held, Proxy, RedisServer};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
-    time::{Instant, timeout},
+    time::{Instant, sleep, timeout},
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -79,6 +79,17 @@ async fn a_delay_is_had_each_way() {
     let begun = Instant::now();
     assert_eq!(ask(&mut stream, "PING").await.as_deref(), Some("+PONG\r\n"));
     assert!(begun.elapsed() >= Duration::from_millis(200), "{:?}", begun.elapsed());
+
+    // Ten that follow each other take no ten times as long.
+    for _ in 0..10 {
+        say(&mut stream, "PING").await;
+        sleep(Duration::from_millis(20)).await;
+    }
+    let mut heard = 0;
+    while heard < 10 * "+PONG\r\n".len() {
+        heard += hear(&mut stream, SOON).await.unwrap().len();
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

@@ -16,9 +16,9 @@ use tokio::{
         TcpListener, TcpStream,
         tcp::{OwnedReadHalf, OwnedWriteHalf},
     },
-    sync::watch,
+    sync::{mpsc::unbounded_channel, watch},
     task::JoinSet,
-    time::sleep,
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::{error::HarnessError, port::free_port};
@@ -216,30 +216,43 @@ async fn forward(
     mut mode: watch::Receiver<Mode>,
     (trap, held): (&Trap, &AtomicBool),
 ) -> io::Result<()> {
-    let mut chunk = vec![0; CHUNK];
-    let mut mute = false;
-    loop {
-        let length = from.read(&mut chunk).await?;
-        // A proxy that is dropped ends this task as well.
-        let now = mode.wait_for(|mode| *mode != Mode::Hold).await.map_or(Mode::Pass, |mode| *mode);
-        if let Mode::Delay(by) = now {
-            sleep(by).await;
+    // What is delayed does not delay what comes behind it.
+    let (sender, mut chunks) = unbounded_channel::<(Instant, Vec<u8>)>();
+    let reading = async move {
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            let length = from.read(&mut chunk).await?;
+            if sender.send((Instant::now(), chunk[..length].to_vec())).is_err() || length == 0 {
+                return Ok(());
+            }
         }
-        if length == 0 {
-            return to.shutdown().await;
+    };
+    let writing = async {
+        let mut mute = false;
+        while let Some((at, chunk)) = chunks.recv().await {
+            // A proxy that is dropped ends this task as well.
+            let now = mode.wait_for(|mode| *mode != Mode::Hold).await.map_or(Mode::Pass, |mode| *mode);
+            if let Mode::Delay(by) = now {
+                sleep_until(at + by).await;
+            }
+            if chunk.is_empty() {
+                return to.shutdown().await;
+            }
+            match way {
+                Way::Request => match trap.spring(&chunk) {
+                    Some(Held::Request) => trap.released().await,
+                    Some(Held::Answer) => held.store(true, Ordering::Relaxed), // before it is sent
+                    None => {}
+                },
+                Way::Answer if held.load(Ordering::Relaxed) => trap.released().await,
+                Way::Answer => {}
+            }
+            mute |= way == Way::Answer && now == Mode::SwallowAnswers;
+            if !mute {
+                to.write_all(&chunk).await?;
+            }
         }
-        match way {
-            Way::Request => match trap.spring(&chunk[..length]) {
-                Some(Held::Request) => trap.released().await,
-                Some(Held::Answer) => held.store(true, Ordering::Relaxed), // before it is sent
-                None => {}
-            },
-            Way::Answer if held.load(Ordering::Relaxed) => trap.released().await,
-            Way::Answer => {}
-        }
-        mute |= way == Way::Answer && now == Mode::SwallowAnswers;
-        if !mute {
-            to.write_all(&chunk[..length]).await?;
-        }
-    }
+        Ok(())
+    };
+    tokio::try_join!(reading, writing).map(drop)
 }
