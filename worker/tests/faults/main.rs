@@ -5,10 +5,16 @@
 //! run prints its counts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod clocks;
 mod counts;
 mod kills;
+mod load;
+mod network;
+mod ops;
 mod points;
 mod probe;
+mod redis;
 mod spec;
 mod watcher;
+mod webhooks;
 mod world;

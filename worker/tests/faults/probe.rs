@@ -20,6 +20,13 @@ impl Probe {
         Ok(Self(BufReader::new(stream)))
     }
 
+    /// The jobs in a sorted set; none while Redis is away.
+    pub(crate) fn members(port: u16, set: &str) -> Vec<u64> {
+        let look = format!("EVAL \"return table.concat(redis.call('ZRANGE',KEYS[1],0,-1),' ')\" 1 {set}");
+        let members = Self::connect(port).and_then(|mut probe| probe.one(&look)).ok().flatten().unwrap_or_default();
+        members.split(' ').filter_map(|entry| entry.split('~').next()?.parse().ok()).collect()
+    }
+
     /// Sends commands, each a line of text, and returns their answers: of each its text or number; nothing for a nil.
     pub(crate) fn ask(&mut self, commands: &[String]) -> io::Result<Vec<Option<String>>> {
         let text: String = commands.iter().flat_map(|command| [command, "\r\n"]).collect();

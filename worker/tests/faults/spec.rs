@@ -20,7 +20,7 @@ pub(crate) struct Options {
     pub(crate) pools: Vec<PoolOptions>,
     /// Arguments of `redis-server`.
     pub(crate) redis: Vec<String>,
-    /// Whether each worker reaches Redis through a proxy of its own.
+    /// Whether each process reaches Redis through a proxy of its own.
     pub(crate) proxied: bool,
     pub(crate) choice: Choice,
     /// Variables of workers and ingests.

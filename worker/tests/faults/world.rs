@@ -51,7 +51,7 @@ pub(crate) struct World {
     pub(crate) options: Options,
     /// The turn of the next ingest.
     turn: usize,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     files: TempDir,
 }
 
@@ -155,6 +155,20 @@ impl World {
             .envs(self.options.env.clone())
     }
 
+    /// A program's way to Redis, if it has one of its own.
+    async fn way(&self, spec: ProcessSpec) -> (ProcessSpec, Option<Proxy>) {
+        if !self.options.proxied {
+            return (spec, None);
+        }
+        let proxy = Proxy::start(self.redis.port()).await.unwrap();
+        (spec.env("QUEUE_URL", format!("redis://127.0.0.1:{}", proxy.port())), Some(proxy))
+    }
+
+    /// The ways to Redis: those of the ingests, and then those of the workers.
+    pub(crate) fn proxies(&mut self) -> impl Iterator<Item = &mut Proxy> {
+        self.ingests.iter_mut().chain(&mut self.workers).filter_map(|program| program.proxy.as_mut())
+    }
+
     async fn add_ingest(&mut self, number: usize, pools: &str) {
         let port = free_port().unwrap();
         let spec = self
@@ -162,8 +176,9 @@ impl World {
             .env("AUTOSCALER_SECRET_TOKEN", SECRET)
             .env("INGEST_BIND", format!("127.0.0.1:{port}"))
             .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{}", free_port().unwrap()));
-        let mut ingest =
-            Program { name: format!("ingest-{number}"), spec, process: None, past: Vec::new(), proxy: None, port };
+        let (spec, proxy) = self.way(spec).await;
+        let name = format!("ingest-{number}");
+        let mut ingest = Program { name, spec, process: None, past: Vec::new(), proxy, port };
         ingest.start();
         self.ingests.push(ingest);
         self.ingest_is_up(number).await;
@@ -171,7 +186,7 @@ impl World {
 
     async fn add_worker(&mut self, number: usize, pools: &str) {
         let (name, port) = (format!("worker-{number}"), free_port().unwrap());
-        let mut spec = self
+        let spec = self
             .common(ProcessSpec::new(env!("CARGO_BIN_EXE_worker")), pools)
             .env("WORKER_NAME", &name)
             .env("WORKER_CAPACITY", self.options.capacity.to_string())
@@ -179,12 +194,7 @@ impl World {
             .env("DOCKER_HOST", self.docker.host())
             .env("AUTOSCALER_GITHUB_URL", self.github.url())
             .env("AUTOSCALER_GITHUB_PAT", TOKEN);
-        let mut proxy = None;
-        if self.options.proxied {
-            let own = Proxy::start(self.redis.port()).await.unwrap();
-            spec = spec.env("QUEUE_URL", format!("redis://127.0.0.1:{}", own.port()));
-            proxy = Some(own);
-        }
+        let (spec, proxy) = self.way(spec).await;
         self.workers.push(Program { name, spec, process: None, past: Vec::new(), proxy, port });
     }
 
@@ -284,9 +294,19 @@ impl World {
 
     /// The records of what is not at rest, with what its workers said of it.
     async fn open_records(&self) -> String {
-        let records = self.queue.jobs(None, usize::MAX).await.unwrap_or_default();
-        let open = records.into_iter().filter(|record| record.ended_at.is_none());
-        let told = open.take(5).map(|record| {
+        let mut ids: Vec<u64> = Vec::new();
+        for pool in &self.options.pools {
+            for set in ["queued", "delayed", "lease", "dead"] {
+                ids.extend(Probe::members(self.redis.port(), &format!("gha:{{{}}}:{set}", pool.name)));
+            }
+        }
+        let waiting = self.github.jobs().into_iter().filter(|job| job.status != JobStatus::Completed);
+        ids.extend(waiting.map(|job| job.id));
+        let mut open = Vec::new();
+        for id in ids {
+            open.extend(self.record(id).await);
+        }
+        let told = open.into_iter().take(8).map(|record| {
             let id = record.id.to_string();
             let lines = self.workers.iter().flat_map(|worker| {
                 let said = worker.past.iter().cloned().chain(worker.lines());

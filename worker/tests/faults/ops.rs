@@ -1,0 +1,123 @@
+//! Row 6: what operators do while jobs run.
+
+use std::time::Duration;
+
+use devstack::{
+    github::{Effect, Fault},
+    harness::Signal,
+};
+use shared::model::JobState;
+use tokio::time::sleep;
+
+use crate::{
+    counts::Counts,
+    load::{JOBS, options, under_load},
+    spec::{Options, PoolOptions, job},
+    world::{PATIENCE, World, alone},
+};
+
+#[tokio::test]
+async fn a_limit_may_be_lowered_below_its_use_and_raised_again() {
+    let _alone = alone().await;
+    let pools = vec![PoolOptions { name: "default", most: 6, per_scope: 6 }];
+    let mut world = World::start(Options { pools, ..Options::default() }).await;
+    let leased = |world: &World| world.number("ZCARD gha:{default}:lease").unwrap();
+    for number in 0..40 {
+        world.github.queue_job(job(&format!("octocat/repo-{}", number % 2), "default", "sleep 1"));
+    }
+    world.until("all slots are in use", async || leased(&world) == 6).await;
+    world.command(&["limits", "set", "--max-runners", "2"]).await;
+    world.until("the use has fallen", async || leased(&world) <= 2).await;
+    world.docker.limit("default", 2, 2);
+    sleep(Duration::from_secs(3)).await;
+    assert_eq!(world.docker.counts().exceeded, Vec::<String>::new());
+
+    world.docker.limit("default", 5, 5);
+    world.command(&["limits", "set", "--max-runners", "5"]).await;
+    world.until("the new slots are in use", async || leased(&world) == 5).await;
+    world.rest(PATIENCE).await;
+    let counts = Counts::of(&world);
+    counts.hold("limit lowered and raised");
+    assert_eq!(counts.done, 40);
+}
+
+#[tokio::test]
+async fn dead_letters_are_replayed_under_load_and_end_in_runners() {
+    let _alone = alone().await;
+    let world = World::start(options()).await;
+    let refusal = Effect::status(404, "Not Found");
+    world.github.fault(Fault::once("POST", "/repos/octocat/gone/actions/runners/generate-jitconfig", refusal).times(8));
+    let dead: Vec<u64> = (0..8).map(|_| world.github.queue_job(job("octocat/gone", "default", "true"))).collect();
+    world.until("they are dead letters", async || world.number("ZCARD gha:{default}:dead") == Some(8)).await;
+
+    let mut world = world;
+    for number in 0..30 {
+        world.github.queue_job(job(&format!("octocat/repo-{}", number % 3), "default", "sleep 0.3"));
+        if number % 10 == 5 {
+            world.command(&["dead", "replay", "--all"]).await;
+        }
+    }
+    world.rest(PATIENCE).await;
+    for id in dead {
+        let record = world.record(id).await.unwrap();
+        assert_eq!((record.state, record.replays), (JobState::Done, 1), "{record:#?}");
+    }
+    let counts = Counts::of(&world);
+    counts.hold("replay --all under load");
+    assert_eq!((counts.accepted, counts.done, counts.dead), (38, 38, 0));
+}
+
+#[tokio::test]
+async fn workers_may_come_and_go() {
+    let _alone = alone().await;
+    let mut world = World::still(Options { workers: 5, ..options() }).await;
+    world.workers[0].start();
+    world.worker_is_up(0).await;
+    under_load("workers 1, 5, 1", world, JOBS, async |world, number| {
+        for worker in 1..5 {
+            if number == 10 {
+                world.workers[worker].start();
+            }
+            if number == 35 + worker {
+                world.workers[worker].process().signal(Signal::TERM).unwrap();
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_worker_that_is_told_to_stop_leaves_its_runners_to_the_others() {
+    let _alone = alone().await;
+    let mut world = World::start(options()).await;
+    for _ in 0..6 {
+        world.github.queue_job(job("octocat/one", "default", "sleep 6"));
+        world.github.queue_job(job("octocat/other", "default", "sleep 6"));
+    }
+    let up = |world: &World| world.docker.containers().iter().filter(|it| it.took.is_some()).count();
+    world.until("all slots are in use", async || up(&world) == 6).await;
+    for worker in 0..2 {
+        let ended = world.workers[worker].process().stop(PATIENCE).await.unwrap();
+        assert_eq!(ended.code(), Some(0));
+    }
+    assert_eq!(up(&world), 6, "they go on");
+    world.rest(PATIENCE).await;
+    let counts = Counts::of(&world);
+    counts.hold("SIGTERM with running containers");
+    assert_eq!((counts.runners, counts.done), (12, 12));
+}
+
+#[tokio::test]
+async fn ingests_may_be_restarted_one_after_the_other() {
+    let _alone = alone().await;
+    let world = World::start(Options { ingests: 3, ..options() }).await;
+    under_load("rolling restart of ingest", world, JOBS, async |world, number| {
+        if number % 10 == 5 {
+            let ingest = number / 10 % 3;
+            let ended = world.ingests[ingest].process().stop(PATIENCE).await.unwrap();
+            assert_eq!(ended.code(), Some(0));
+            world.ingests[ingest].start();
+        }
+    })
+    .await;
+}

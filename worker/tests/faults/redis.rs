@@ -1,0 +1,135 @@
+//! Row 2: Redis dies, freezes, pauses, forgets scripts and connections, is full, and loses everything.
+
+use std::time::Duration;
+
+use devstack::github::{Conclusion, JobStatus};
+use tokio::time::sleep;
+
+use crate::{
+    counts::Counts,
+    load::{JOBS, options, under_load},
+    spec::{LEASE, Options, PoolOptions, job},
+    world::{PATIENCE, World, alone},
+};
+
+#[tokio::test]
+async fn redis_may_be_killed_and_come_back_however_it_syncs() {
+    let _alone = alone().await;
+    for fsync in ["always", "everysec"] {
+        let redis = vec!["--appendfsync".to_owned(), fsync.to_owned()];
+        let world = World::start(Options { redis, ..options() }).await;
+        under_load(&format!("redis killed, appendfsync {fsync}"), world, JOBS, async |world, number| {
+            if number % 15 == 10 {
+                world.redis.kill();
+                world.redis.restart().await.unwrap();
+            }
+        })
+        .await;
+    }
+}
+
+/// For a third of a lease, and for more than three leases: with a lease of 30 s, as it is by default, that is for 10 s and
+/// for 100 s.
+#[tokio::test]
+async fn redis_may_stand_still() {
+    let _alone = alone().await;
+    let world = World::start(options()).await;
+    under_load("redis frozen", world, JOBS, async |world, number| {
+        let still = match number {
+            10 => Duration::from_secs(1),
+            30 => Duration::from_secs(3 * LEASE + 1),
+            _ => return,
+        };
+        world.redis.freeze().unwrap();
+        sleep(still).await;
+        world.redis.thaw().unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn redis_may_pause_its_clients() {
+    let _alone = alone().await;
+    let world = World::start(options()).await;
+    under_load("redis paused", world, JOBS, async |world, number| {
+        let clients = match number {
+            10 => "ALL",
+            30 => "WRITE",
+            _ => return,
+        };
+        world.redis.command(&format!("CLIENT PAUSE 4000 {clients}")).unwrap();
+        sleep(Duration::from_secs(5)).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn redis_may_forget_scripts_and_connections() {
+    let _alone = alone().await;
+    let world = World::start(options()).await;
+    under_load("scripts flushed, clients killed", world, JOBS, async |world, number| {
+        let command = if number % 2 == 0 { "SCRIPT FLUSH" } else { "CLIENT KILL TYPE normal" };
+        if number % 5 == 0 {
+            world.redis.command(command).unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
+    let _alone = alone().await;
+    let mut world = World::start(options()).await;
+    let known = world.github.queue_job(job("octocat/repo-0", "default", "sleep 2"));
+    world.github.wait_for_job(known, JobStatus::InProgress, PATIENCE).await.unwrap();
+    world.redis.command("CONFIG SET maxmemory 1").unwrap();
+
+    let refused = world.github.queue_job(job("octocat/repo-1", "default", "true"));
+    let failed = |delivered: devstack::github::Delivered| delivered.job == refused && delivered.status == Some(503);
+    world.until("the job is refused", async || world.github.deliveries().into_iter().any(failed)).await;
+    world.until("the other one has ended", async || world.open() == Some(0)).await;
+    let record = world.record(known).await.unwrap();
+    assert_eq!(record.state, shared::model::JobState::Done, "{record:?}");
+    assert!(world.record(refused).await.is_none(), "nothing of it is stored");
+
+    world.redis.command("CONFIG SET maxmemory 0").unwrap();
+    world.rest(PATIENCE).await;
+    let counts = Counts::of(&world);
+    counts.hold("redis full");
+    assert_eq!((counts.accepted, counts.done), (2, 2));
+}
+
+/// What is lost are the jobs that waited, until they are delivered again. Runners that are up go on, and the limits hold for
+/// what comes then.
+#[tokio::test]
+async fn a_redis_that_has_lost_everything_costs_no_running_job() {
+    let _alone = alone().await;
+    let pools = vec![PoolOptions { name: "default", most: 2, per_scope: 2 }];
+    let mut world = World::start(Options { pools, ..Options::default() }).await;
+    let queue = |script| world.github.queue_job(job("octocat/one", "default", script));
+    let running = [queue("sleep 8"), queue("sleep 8")];
+    for id in running {
+        world.github.wait_for_job(id, JobStatus::InProgress, PATIENCE).await.unwrap();
+    }
+    let waiting: Vec<u64> =
+        (0..6).map(|_| world.github.queue_job(job("octocat/one", "default", "sleep 0.5"))).collect();
+    world.until("they wait", async || world.number("ZCARD gha:{default}:queued") == Some(6)).await;
+
+    world.redis.flush().unwrap();
+    let lost = Counts::of(&world);
+    println!("flushall: {lost}");
+    assert_eq!(lost.lost.iter().copied().collect::<Vec<_>>(), waiting, "those that waited, and no other");
+    for id in running {
+        let job = world.github.wait_for_job(id, JobStatus::Completed, PATIENCE).await.unwrap();
+        assert_eq!(job.conclusion, Some(Conclusion::Success), "its runner was let be");
+    }
+    world.until("no container is left", async || world.docker.containers().is_empty()).await;
+
+    for id in &waiting {
+        assert!(world.github.send_webhook(*id));
+    }
+    world.rest(PATIENCE).await;
+    let counts = Counts::of(&world);
+    counts.hold("flushall, and delivered again");
+    assert!(counts.done >= waiting.len(), "{counts}");
+}
