@@ -51,7 +51,7 @@ pub(crate) enum Operation {
     Outage { pool: usize },
     /// The time that workers have to be heard after that is over.
     Heard { pool: usize },
-    /// A record expires.
+    /// A record expires. Days have passed, so that no lease is left: a worker that tells of one puts its job back.
     Forget { job: usize },
     /// A job has waited for too long.
     GrowOld { job: usize },

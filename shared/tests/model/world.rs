@@ -97,6 +97,20 @@ impl World {
         }
     }
 
+    /// A record expires.
+    async fn forget(&mut self, job: usize) {
+        let job = self.model.choose(job, &[JobState::Done, JobState::Cancelled]);
+        if !self.model.expires(job) {
+            return;
+        }
+        for key in ["job", "events"] {
+            self.store.gone(pool_of(job), &format!("{key}:{job}")).await;
+        }
+        self.model.jobs.remove(&job);
+        self.leases.retain(|held| held.lease.job_id().get() != job);
+        self.model.forgotten.insert(job);
+    }
+
     /// Time passes, for one thing.
     async fn pass_time(&mut self, operation: &Operation) {
         match *operation {
@@ -135,19 +149,7 @@ impl World {
                 self.store.gone(pool, "grace").await;
                 self.model.grace[pool] = false;
             }
-            Operation::Forget { job } => {
-                let job = self.model.choose(job, &[JobState::Done, JobState::Cancelled]);
-                if !self.model.expires(job) {
-                    return;
-                }
-                for key in ["job", "events"] {
-                    self.store.gone(pool_of(job), &format!("{key}:{job}")).await;
-                }
-                self.model.jobs.remove(&job);
-                // A worker that tells of a lease after days puts the job back: none is taken to sleep for so long.
-                self.leases.retain(|held| held.lease.job_id().get() != job);
-                self.model.forgotten.insert(job);
-            }
+            Operation::Forget { job } => self.forget(job).await,
             Operation::GrowOld { job } => {
                 let job = self.model.choose(job, &[JobState::Pending]);
                 if self.model.state(job) != Some(JobState::Pending) {
