@@ -40,5 +40,6 @@ pub(crate) async fn under_load(
     world.rest(PATIENCE).await;
     let counts = Counts::of(&world);
     counts.hold(run);
-    assert_eq!((counts.accepted, counts.done), (jobs, jobs), "{run}");
+    // One that waited for a minute may have run on the runner of another one, and is closed as such.
+    assert_eq!((counts.accepted, counts.done + counts.cancelled), (jobs, jobs), "{run}");
 }

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use devstack::{
-    github::{Effect, Fault},
+    github::{Conclusion, Effect, Fault},
     harness::Signal,
 };
-use shared::model::JobState;
 use tokio::time::sleep;
 
 use crate::{
@@ -59,12 +58,13 @@ async fn dead_letters_are_replayed_under_load_and_end_in_runners() {
     }
     world.rest(PATIENCE).await;
     for id in dead {
-        let record = world.record(id).await.unwrap();
-        assert_eq!((record.state, record.replays), (JobState::Done, 1), "{record:#?}");
+        // One that was replayed may run on the runner of another one before its own is made; then it is closed as such.
+        let (record, job) = (world.record(id).await.unwrap(), world.github.job(id).unwrap());
+        assert_eq!((job.conclusion, record.replays), (Some(Conclusion::Success), 1), "{record:#?}");
     }
     let counts = Counts::of(&world);
     counts.hold("replay --all under load");
-    assert_eq!((counts.accepted, counts.done, counts.dead), (38, 38, 0));
+    assert_eq!((counts.accepted, counts.done + counts.cancelled, counts.dead), (38, 38, 0));
 }
 
 #[tokio::test]
