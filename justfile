@@ -38,6 +38,11 @@ demo *options:
 test:
     ./devstack/test
 
+# Kills, freezes and cuts off all there is while jobs run, and compares the queue with a model; prints what became of the jobs
+faults *filter:
+    cargo build --locked --workspace --bins
+    cargo test --locked --workspace --test model --test faults -- --nocapture {{filter}}
+
 # Measures how long a runner takes to start, from the answer 202 on, against direct calls to the engine
 bench-start *options: (bench "start" options)
 
