@@ -41,16 +41,6 @@ impl ProcessSpec {
         self
     }
 
-    /// Has it run by another program, such as `faketime`, which takes arguments of its own, this program, and its
-    /// arguments.
-    #[must_use]
-    pub fn run_by(mut self, program: impl Into<PathBuf>, arguments: &[&str]) -> Self {
-        let run = std::mem::replace(&mut self.program, program.into());
-        let own = arguments.iter().map(Into::into);
-        self.arguments = own.chain([run.into_os_string()]).chain(self.arguments).collect();
-        self
-    }
-
     /// Sets a variable.
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<OsString>) -> Self {

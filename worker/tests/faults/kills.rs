@@ -147,9 +147,10 @@ async fn no_job_is_lost_or_doubled_while_a_process_is_killed_every_second() {
         }
     }
     println!(
-        "kills: {jobs} jobs, {} kills in {:?}, {died} died on the way; seen {seen:?}",
+        "kills: {jobs} jobs, {} kills in {:?}, {died} died on the way; seen {seen:?}; {} registrations left",
         killer.kills,
-        begun.elapsed()
+        begun.elapsed(),
+        world.github.runners().len()
     );
     counts.hold("kills");
     assert_eq!((counts.accepted, counts.dead), (jobs, 0));

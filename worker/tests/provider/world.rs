@@ -5,7 +5,7 @@ use std::{
     os::unix::fs::{PermissionsExt as _, symlink},
     path::Path,
     sync::{
-        LazyLock, Mutex,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
     time::{SystemTime, UNIX_EPOCH},
@@ -21,7 +21,7 @@ use tokio::sync::OnceCell;
 use worker::{
     provider::{
         Provider, RunnerHandle,
-        docker::{BuildPath, DockerConfig, DockerProvider, RunnerDockerfile},
+        docker::{BuildPath, DockerConfig, DockerProvider, EngineHost, RunnerDockerfile},
     },
     runner::{Credentials, JitFiles, RunnerSpec},
 };
@@ -38,8 +38,12 @@ static COUNTER: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct World<P: Provider> {
     pub(crate) provider: P,
     jobs: Mutex<Vec<JobId>>,
-    sweeper: fn() -> DockerProvider,
+    sweeper: Arc<Sweeper>,
+    _engine: Option<StandIn>,
 }
+
+/// Makes a provider for another runtime.
+type Sweeper = dyn Fn() -> DockerProvider + Send + Sync;
 
 /// The settings of the engine that `DOCKER_HOST` names.
 pub(crate) fn config() -> DockerConfig {
@@ -56,22 +60,18 @@ pub(crate) async fn docker() -> World<DockerProvider> {
         panic!("these tests need a Docker engine; DOCKER_HOST says where it is: {}", chain(&error));
     }
     BUILT.get_or_init(build).await;
-    World { provider, jobs: Mutex::default(), sweeper: || DockerProvider::new(config(), IMAGE) }
+    let sweeper = Arc::new(|| DockerProvider::new(config(), IMAGE));
+    World { provider, jobs: Mutex::default(), sweeper, _engine: None }
 }
 
-/// The stand-in for an engine: faults are shown with it, so it has to keep what an engine promises.
-static STAND_IN: LazyLock<StandIn> = LazyLock::new(|| {
-    let image = docker::Image { name: IMAGE.to_owned(), program: docker::Program::Shell };
-    StandIn::start(docker::Config { images: vec![image] }).unwrap()
-});
-
-/// The Docker provider, on the stand-in for an engine.
+/// The Docker provider, on a stand-in for an engine: faults are shown with it, so it has to keep what an engine promises.
 pub(crate) async fn stand_in() -> World<DockerProvider> {
-    let provider = || {
-        let config = DockerConfig { host: STAND_IN.host().parse().unwrap(), ..DockerConfig::default() };
-        DockerProvider::new(config, IMAGE)
-    };
-    World { provider: provider(), jobs: Mutex::default(), sweeper: provider }
+    let image = docker::Image { name: IMAGE.to_owned(), program: docker::Program::Shell };
+    let engine = StandIn::start(docker::Config { images: vec![image] }).unwrap();
+    let host: EngineHost = engine.host().parse().unwrap();
+    let sweeper: Arc<Sweeper> =
+        Arc::new(move || DockerProvider::new(DockerConfig { host: host.clone(), ..DockerConfig::default() }, IMAGE));
+    World { provider: sweeper(), jobs: Mutex::default(), sweeper, _engine: Some(engine) }
 }
 
 /// A provider that builds [`IMAGE`] from `directory`.
@@ -144,7 +144,7 @@ impl<P: Provider> World<P> {
 impl<P: Provider> Drop for World<P> {
     /// Removes what the test made, even if it failed.
     fn drop(&mut self) {
-        let (jobs, sweeper) = (std::mem::take(&mut *self.jobs.lock().unwrap()), self.sweeper);
+        let (jobs, sweeper) = (std::mem::take(&mut *self.jobs.lock().unwrap()), Arc::clone(&self.sweeper));
         let swept = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
