@@ -1,5 +1,6 @@
 //! How jobs come in, and how GitHub takes them back.
 
+use futures_util::future::join_all;
 use shared::{
     model::{JobState, PoolName},
     queue::{Announcement, CancelOutcome, Enqueued, Noted, Reserved, Settlement, Unmatched},
@@ -38,6 +39,25 @@ async fn jobs_leave_in_the_order_in_which_they_came_and_scopes_take_turns() {
         order.push(test.reserve("a").await.job_id().get());
     }
     assert_eq!(order, [1, 4, 2, 3]);
+}
+
+#[tokio::test]
+async fn ten_jobs_of_a_quiet_repository_behind_ten_thousand_of_a_noisy_one_are_among_the_first_twenty() {
+    let test = TestQueue::new().await;
+    for noisy in (1..=10_000).collect::<Vec<u64>>().chunks(500) {
+        join_all(noisy.iter().map(|id| test.enqueue(*id))).await;
+    }
+    for id in 10_001..=10_010 {
+        let mut quiet = message(id);
+        quiet.scope = "octo/quiet".parse().unwrap();
+        test.queue.enqueue(&quiet).await.unwrap();
+    }
+
+    let mut quiet = 0;
+    for _ in 0..20 {
+        quiet += u32::from(test.reserve("a").await.job_id().get() > 10_000);
+    }
+    assert_eq!(quiet, 10);
 }
 
 #[tokio::test]
