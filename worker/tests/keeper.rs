@@ -89,7 +89,9 @@ async fn a_store_that_lost_everything_gets_it_back_from_the_workers_and_never_ha
     for id in 1..=2 {
         world.enqueue(id).await;
     }
-    let (a, b) = (world.keeper("a"), world.keeper("b"));
+    let a = world.keeper("a");
+    sleep(LEASE / 6).await; // they do not beat at the same time
+    let b = world.keeper("b");
     let (of_a, of_b) = (world.lease("a").await, world.lease("b").await);
     let holds = [a.hold(&of_a), b.hold(&of_b)];
     sleep(LEASE / 2).await;

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use devstack::harness::{Process, ProcessSpec, Signal, free_port};
+use devstack::harness::{Process, ProcessSpec, RedisServer, Signal, free_port};
 
 use super::{app::SECRET, client};
 
@@ -77,17 +77,48 @@ fn an_address_that_is_taken_is_exit_code_1_and_named() {
     assert!(said(&output).contains("INGEST_BIND"), "{}", said(&output));
 }
 
+/// Starts it with this queue, and returns its two ports as well.
+async fn with_queue(url: String) -> (Process, u16, u16) {
+    let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
+    let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_ingest"))
+        .env("AUTOSCALER_SECRET_TOKEN", SECRET)
+        .env("INGEST_BIND", format!("127.0.0.1:{port}"))
+        .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{admin_port}"))
+        .env("QUEUE_URL", url);
+    let mut process = Process::start(&spec).unwrap();
+    process.wait_for_line("Waiting for deliveries", START).await.unwrap();
+    (process, port, admin_port)
+}
+
+#[tokio::test]
+async fn a_queue_that_may_lose_jobs_is_used_and_told_of_on_a_line_for_each_reason() {
+    let redis = RedisServer::start_with(["--appendonly", "no", "--maxmemory-policy", "allkeys-lru"]).await.unwrap();
+    let (mut process, _, admin_port) = with_queue(redis.url()).await;
+    for reason in
+        ["WARN The queue's store: maxmemory-policy is allkeys-lru", "WARN The queue's store: appendonly is off"]
+    {
+        process.wait_for_line(reason, START).await.unwrap();
+    }
+    assert_eq!(client::request(admin_port, "GET", "/readyz").await.code, 200);
+}
+
+#[tokio::test]
+async fn a_queue_that_cannot_be_used_is_told_of_once_and_whoever_asks_whether_it_is_ready() {
+    let redis = RedisServer::start_with(["--cluster-enabled", "yes"]).await.unwrap();
+    let (mut process, _, admin_port) = with_queue(redis.url()).await;
+    process.wait_for_line("ERROR Cannot use the queue", START).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await; // it goes on trying
+    assert_eq!(process.lines().iter().filter(|line| line.contains("Cannot use the queue")).count(), 1);
+    let ready = client::request(admin_port, "GET", "/readyz").await;
+    assert_eq!(ready.code, 503);
+    assert!(ready.msg().contains("QUEUE_URL begins with redis-cluster"), "{}", ready.msg());
+}
+
 #[tokio::test]
 async fn it_starts_without_a_queue_and_ends_in_an_orderly_way_when_told() {
     for signal in [Signal::TERM, Signal::INT] {
-        let (port, admin_port, nobody) = (free_port().unwrap(), free_port().unwrap(), free_port().unwrap());
-        let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_ingest"))
-            .env("AUTOSCALER_SECRET_TOKEN", SECRET)
-            .env("INGEST_BIND", format!("127.0.0.1:{port}"))
-            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{admin_port}"))
-            .env("QUEUE_URL", format!("redis://127.0.0.1:{nobody}"));
-        let mut process = Process::start(&spec).unwrap();
-        process.wait_for_line("Waiting for deliveries", START).await.unwrap();
+        let nobody = free_port().unwrap();
+        let (mut process, port, admin_port) = with_queue(format!("redis://127.0.0.1:{nobody}")).await;
         assert_eq!(client::request(port, "GET", "/heartbeat").await.code, 200);
         assert_eq!(client::request(admin_port, "GET", "/readyz").await.code, 503);
 

@@ -37,6 +37,19 @@ async fn a_network_that_swallows_everything_fails_calls_in_time_and_is_used_agai
 }
 
 #[tokio::test]
+async fn a_connection_that_stays_mute_is_replaced_by_another() {
+    let (test, mut proxy) = behind_proxy().await;
+    test.enqueue(2).await;
+    proxy.swallow_answers();
+    assert!(test.queue.enqueue(&message(1)).await.unwrap_err().is_transient());
+    // New connections are sound. The old one gets no answer ever, though what it sends arrives.
+    proxy.pass().await.unwrap();
+    let (enqueued, after) = until_it_works(async || test.queue.enqueue(&message(1)).await).await;
+    assert!(after < Duration::from_secs(1), "{after:?}");
+    assert_eq!(enqueued, Enqueued::DuplicateDelivery, "the call that failed was carried out");
+}
+
+#[tokio::test]
 async fn a_wait_that_is_swallowed_ends_in_time_and_the_next_one_hears_of_jobs() {
     let (test, mut proxy) = behind_proxy().await;
     test.queue.wait(&[pool()], Duration::from_millis(1)).await.unwrap();
