@@ -163,6 +163,16 @@ impl RedisServer {
         self.answer(line).map(|[_, second]| second)
     }
 
+    /// Whether a replica has all that was written until now. Of a cluster's nodes, only the first can say.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn is_replicated(&self) -> Result<bool, HarnessError> {
+        // What is waited for is the last write of the same connection. The key is one of the first node's.
+        Ok(self.text("SET b 1\r\nWAIT 1 1000")? == ":1")
+    }
+
     /// The first two lines of an answer; the second is empty where there is only one.
     fn answer(&self, line: &str) -> Result<[String; 2], HarnessError> {
         let answer = ask(self.port, line).and_then(|answer| match answer[0].strip_prefix('-') {
@@ -201,7 +211,8 @@ pub(super) fn ask(port: u16, line: &str) -> io::Result<[String; 2]> {
     let mut answer = BufReader::new(stream);
     let mut lines = [String::new(), String::new()];
     answer.read_line(&mut lines[0])?;
-    if lines[0].starts_with('$') && !lines[0].starts_with("$-1") {
+    // A text has its length before it, and what was asked may be two commands.
+    if (lines[0].starts_with('$') && !lines[0].starts_with("$-1")) || line.contains('\n') {
         answer.read_line(&mut lines[1])?;
     }
     Ok(lines.map(|line| line.trim_end().to_owned()))

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::{HarnessError, RedisServer, port::free_port, redis::AT_ONCE};
+use super::{Certificates, HarnessError, RedisServer, port::free_port, redis::AT_ONCE};
 
 /// How many primaries there are: fewer make no cluster.
 const PRIMARIES: u16 = 3;
@@ -31,9 +31,31 @@ impl RedisCluster {
     ///
     /// Those of [`RedisServer::start`]; when the nodes do not find each other.
     pub async fn start_with(arguments: &[&str]) -> Result<Self, HarnessError> {
+        Self::start_each(|_| arguments.iter().map(ToString::to_string).collect()).await
+    }
+
+    /// Starts one that speaks TLS as well, and returns its address in TLS.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`start_with`](Self::start_with).
+    pub async fn start_tls(certificates: &Certificates) -> Result<(Self, String), HarnessError> {
+        let mut hosts = Vec::new();
+        let cluster = Self::start_each(|port| {
+            hosts.push(format!("127.0.0.1:{port}"));
+            // Without the last, they would tell each other's plain ports.
+            [certificates.of_redis(port, true), ["--tls-cluster", "yes"].map(str::to_owned).into()].concat()
+        });
+        let cluster = cluster.await?;
+        Ok((cluster, format!("rediss-cluster://{}", hosts.join(","))))
+    }
+
+    /// Starts one, each node with the arguments made for it, for which there is a port to be had.
+    async fn start_each(mut arguments: impl FnMut(u16) -> Vec<String>) -> Result<Self, HarnessError> {
         let mut nodes = Vec::new();
         for number in 0..PRIMARIES {
-            let (node, bus) = start(arguments).await?;
+            let port = free_port().map_err(HarnessError::system("find a free port"))?;
+            let (node, bus) = start(arguments(port)).await?;
             let first = number * (SLOTS / PRIMARIES);
             let last = if number + 1 == PRIMARIES { SLOTS } else { first + SLOTS / PRIMARIES } - 1;
             node.command(&format!("CLUSTER ADDSLOTSRANGE {first} {last}"))?;
@@ -56,7 +78,7 @@ impl RedisCluster {
     /// Those of [`RedisServer::start`]; when it does not come into sync.
     pub async fn add_replica(&self, of: usize) -> Result<RedisServer, HarnessError> {
         let primary = &self.nodes[of];
-        let (replica, bus) = start(&[]).await?;
+        let (replica, bus) = start(Vec::new()).await?;
         for node in &self.nodes {
             node.command(&format!("CLUSTER MEET 127.0.0.1 {} {bus}", replica.port()))?;
         }
@@ -66,7 +88,7 @@ impl RedisCluster {
         until(|| Ok(knows_all(&replica)), "tell a node who has which slots").await?;
         until(|| Ok(replica.command(&replicate).is_ok()), "let a node become a replica").await?;
         until(|| Ok(self.nodes.iter().all(|node| node.command(&known).is_ok())), "know a replica").await?;
-        until(|| Ok(primary.command("WAIT 1 100")? == ":1"), "get a replica in sync").await?;
+        until(|| primary.is_replicated(), "get a replica in sync").await?;
         Ok(replica)
     }
 
@@ -89,10 +111,11 @@ impl RedisCluster {
 }
 
 /// Starts a node, which knows of no other, and returns the port of its bus as well.
-async fn start(arguments: &[&str]) -> Result<(RedisServer, String), HarnessError> {
+async fn start(arguments: Vec<String>) -> Result<(RedisServer, String), HarnessError> {
     let bus = free_port().map_err(HarnessError::system("find a free port"))?.to_string();
     let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", &bus];
-    let node = RedisServer::start_with([&own, &AT_ONCE[..], arguments].concat()).await?;
+    let node =
+        RedisServer::start_with([&own, &AT_ONCE[..]].concat().into_iter().map(str::to_owned).chain(arguments)).await?;
     Ok((node, bus))
 }
 

@@ -51,7 +51,7 @@ impl RedisSentinel {
 
         // The sentinel asks for replicas at its start, and then only every ten seconds.
         let deadline = Instant::now() + PATIENCE;
-        while primary.command("WAIT 1 100")? != ":1" {
+        while !primary.is_replicated()? {
             if Instant::now() > deadline {
                 let (name, what) = ("a replica".to_owned(), "come into sync".to_owned());
                 return Err(HarnessError::TooSlow { name, what, within: PATIENCE, said: String::new() });
@@ -92,15 +92,24 @@ impl RedisSentinel {
         let command = format!("SENTINEL FAILOVER {NAME}");
         loop {
             // It has to be sure of the replica first.
-            let answer = ask(self.port, &command).map_err(HarnessError::system(format!("run {command}")))?;
-            if answer[0] == "+OK" {
+            let answer = self.command(&command)?;
+            if answer == "+OK" {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(HarnessError::system(format!("run {command}"))(io::Error::other(answer[0].clone())));
+                return Err(HarnessError::system(format!("run {command}"))(io::Error::other(answer)));
             }
             sleep(LOOK).await;
         }
+    }
+
+    /// Sends one command to the sentinel, as a line of text, and returns the first line of the answer.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn command(&self, line: &str) -> Result<String, HarnessError> {
+        ask(self.port, line).map(|[first, _]| first).map_err(HarnessError::system(format!("run {line} on a sentinel")))
     }
 
     /// The sentinel's port.

@@ -101,7 +101,7 @@ async fn a_replica_that_takes_a_nodes_place_is_found_with_what_was_acknowledged_
     for id in 1..=3 {
         queue.enqueue(&of("alpha", id)).await.unwrap();
     }
-    assert_eq!(test.nodes()[0].command("WAIT 1 1000").unwrap(), ":1");
+    assert!(test.nodes()[0].is_replicated().unwrap());
     test.nodes()[0].kill();
     let (enqueued, after) = until_it_works(async || queue.enqueue(&of("alpha", 4)).await).await;
     eprintln!("a node that was killed was replaced after {after:?}");

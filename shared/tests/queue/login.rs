@@ -1,6 +1,6 @@
 //! A store that asks who one is, and lets one do no more than one must.
 
-use devstack::harness::RedisServer;
+use devstack::harness::{RedisCluster, RedisServer};
 
 use crate::{
     everything::everything,
@@ -17,6 +17,17 @@ async fn the_queues_user_needs_no_more_than_this() {
     let queue = connect(format!("redis://queue:hush@127.0.0.1:{}", redis.port()));
     everything(&queue, &["default"]).await;
     assert_eq!(redis.command("ACL LOG").unwrap(), "*0", "something else was tried and refused");
+}
+
+#[tokio::test]
+async fn the_queues_user_of_a_cluster_may_ask_who_has_which_slots_besides() {
+    let mut cluster = RedisCluster::start_with(&[]).await.unwrap();
+    for node in cluster.nodes() {
+        node.command(USER).unwrap();
+        node.command("ACL SETUSER queue +cluster|slots +asking").unwrap();
+    }
+    let queue = connect(cluster.url().replace("://", "://queue:hush@"));
+    everything(&queue, &["alpha", "default", "gpu"]).await;
 }
 
 #[tokio::test]

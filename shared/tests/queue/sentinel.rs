@@ -25,7 +25,7 @@ async fn the_queue_follows_the_primary_that_sentinels_name_and_finds_there_what_
     queue.enqueue(&message(1)).await.unwrap();
     queue.enqueue(&message(2)).await.unwrap();
     let lease = reserve(&queue, &pool()).await;
-    assert_eq!(test.primary.command("WAIT 1 1000").unwrap(), ":1");
+    assert!(test.primary.is_replicated().unwrap());
 
     test.primary.kill();
     let start = tokio::time::Instant::now();
@@ -50,6 +50,7 @@ async fn a_primary_that_becomes_a_replica_is_left_for_the_new_one() {
     let queue = connect(test.url());
     configure(&queue, &["default"]).await;
     queue.enqueue(&message(1)).await.unwrap();
+    assert!(test.primary.is_replicated().unwrap());
     test.fail_over().await.unwrap();
     while !is_primary(&test.replica) {
         sleep(Duration::from_millis(50)).await;
@@ -64,6 +65,15 @@ async fn a_primary_that_becomes_a_replica_is_left_for_the_new_one() {
 fn is_primary(server: &RedisServer) -> bool {
     // A replica refuses it.
     server.command("SET gha:probe 1").is_ok()
+}
+
+#[tokio::test]
+async fn sentinels_may_have_a_password_of_their_own() {
+    let test = RedisSentinel::start_with(&[]).await.unwrap();
+    assert_eq!(test.command("ACL SETUSER default resetpass >hush").unwrap(), "+OK");
+    let error = connect(test.url()).ping().await.unwrap_err();
+    assert!(error.is_transient() && told(&error).contains("NOAUTH"), "{}", told(&error));
+    connect(format!("{}?sentinel_password=hush", test.url())).ping().await.unwrap();
 }
 
 #[tokio::test]

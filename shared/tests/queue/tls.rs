@@ -1,6 +1,6 @@
 //! A store that is spoken to in TLS.
 
-use devstack::harness::{Certificates, RedisServer, free_port};
+use devstack::harness::{Certificates, RedisCluster, RedisServer, free_port};
 use shared::queue::{Queue, QueueConfig};
 
 use crate::{
@@ -24,6 +24,20 @@ async fn a_store_of_an_authority_of_ones_own_is_trusted_once_the_authority_is_na
 
     config.ca_file = Some(certificates.authority());
     everything(&Queue::new(&config).unwrap(), &["default"]).await;
+}
+
+#[tokio::test]
+async fn the_nodes_of_a_cluster_are_spoken_to_in_tls_as_well() {
+    let certificates = Certificates::make().unwrap();
+    let (_cluster, url) = RedisCluster::start_tls(&certificates).await.unwrap();
+    let (cert, key) = certificates.client();
+    let config = QueueConfig {
+        ca_file: Some(certificates.authority()),
+        cert_file: Some(cert),
+        key_file: Some(key),
+        ..config(url)
+    };
+    everything(&Queue::new(&config).unwrap(), &["alpha", "default", "gpu"]).await;
 }
 
 #[tokio::test]

@@ -27,7 +27,8 @@ impl<'a> Info<'a> {
         {
             return Some(format!("it is Redis {version}, and the queue needs 7.0 or later, or Valkey"));
         }
-        match self.get("redis_mode") {
+        // Valkey's own name for it is the second.
+        match self.get("redis_mode").or(self.get("server_mode")) {
             Some("sentinel") => Some("it is a sentinel; QUEUE_URL begins with redis+sentinel for those".to_owned()),
             Some("cluster") if !as_cluster => {
                 Some("it is a node of a cluster; QUEUE_URL begins with redis-cluster for those".to_owned())
@@ -143,25 +144,25 @@ mod tests {
     use super::*;
 
     fn unsuitable(version: &str, mode: &str, as_cluster: bool) -> Option<String> {
-        let info = format!("# Server\r\nredis_version:{version}\r\nredis_mode:{mode}\r\n");
+        let info = format!("# Server\r\nredis_version:{version}\r\n{mode}\r\n");
         Info(&info).unsuitable(as_cluster)
     }
 
     #[test]
     fn a_store_is_suitable_from_redis_7_on_and_when_it_says_nothing() {
         for version in ["7.0.0", "7.2.4", "8.0.1", "10.1", "unstable", "7"] {
-            assert_eq!(unsuitable(version, "standalone", false), None, "{version}");
+            assert_eq!(unsuitable(version, "redis_mode:standalone", false), None, "{version}");
         }
         for version in ["6.2.14", "2.8", "6"] {
-            assert!(unsuitable(version, "standalone", false).unwrap().contains(version));
+            assert!(unsuitable(version, "redis_mode:standalone", false).unwrap().contains(version));
         }
         assert_eq!(Info("").unsuitable(false), None);
     }
 
     #[test]
     fn an_address_of_the_wrong_kind_is_told_the_right_one() {
-        assert!(unsuitable("7.0.0", "cluster", false).unwrap().contains("redis-cluster"));
-        assert!(unsuitable("7.0.0", "sentinel", false).unwrap().contains("redis+sentinel"));
-        assert_eq!(unsuitable("7.0.0", "cluster", true), None);
+        assert!(unsuitable("7.0.0", "redis_mode:cluster", false).unwrap().contains("redis-cluster"));
+        assert!(unsuitable("7.2.4", "server_mode:sentinel", false).unwrap().contains("redis+sentinel"));
+        assert_eq!(unsuitable("7.0.0", "redis_mode:cluster", true), None);
     }
 }

@@ -199,7 +199,9 @@ fn plain(scheme: &str) -> &'static str {
 
 fn node(url: &str) -> Result<ConnectionInfo, QueueError> {
     let info = url.into_connection_info().map_err(|error| invalid(&error.to_string()))?;
-    Ok(info.set_tcp_settings(tcp()))
+    // It would tell the store the library's name, which not every user may do.
+    let login = info.redis_settings().clone().set_skip_set_lib_name();
+    Ok(info.set_tcp_settings(tcp()).set_redis_settings(login))
 }
 
 fn invalid(problem: &str) -> QueueError {
