@@ -1,9 +1,12 @@
 //! Jobs to measure with.
 
+use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
-    model::{JobId, JobMessage, PoolName},
+    model::{JobId, JobMessage, Pool, PoolName},
+    pools,
     queue::{Queue, QueueError},
+    settings::Environment,
 };
 
 /// How many repositories the jobs are of.
@@ -47,6 +50,13 @@ fn message(pool: &PoolName, number: u64) -> anyhow::Result<JobMessage> {
         installation_id: None,
         delivery: format!("{number:08x}-7d7e-11ef-8000-000000000000").parse()?,
     })
+}
+
+/// Tells the queue a limit that is never reached: without one it starts nothing.
+pub(super) async fn open(queue: &Queue, pool: &PoolName) -> anyhow::Result<()> {
+    let (_, usual) = pools::load(&mut Environment::of([("RUNNER_MAX_RUNNERS", "10000")]));
+    let usual = usual.iter().next().context("there is no default pool")?;
+    Ok(queue.set_limit(&Pool { name: pool.clone(), ..usual.clone() }).await?)
 }
 
 /// Puts jobs into the queue, as fast as it goes.

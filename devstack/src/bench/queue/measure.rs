@@ -10,7 +10,7 @@ use shared::{
 };
 use tokio::time::Instant;
 
-use super::jobs::{Jobs, fill, ids};
+use super::jobs::{Jobs, fill, ids, open};
 use crate::harness::RedisServer;
 
 /// How many calls are under way at once: as many as an ingest may have.
@@ -57,6 +57,7 @@ pub(super) async fn measure(
     let mut measured = Vec::new();
     for pending in depths {
         let pool: PoolName = format!("depth-{pending}").parse()?;
+        open(queue, &pool).await?;
         let before = memory(redis)?;
         for part in parts(*pending) {
             fill(queue, jobs.make(&pool, part)?).await?;
@@ -142,6 +143,7 @@ fn done() -> Settlement {
 /// A worker waits, and is woken by a job, again and again.
 async fn wakes(queue: &Queue, jobs: &mut Jobs) -> anyhow::Result<Vec<Duration>> {
     let pool: PoolName = "wakes".parse()?;
+    open(queue, &pool).await?;
     let worker: WorkerName = "bench".parse()?;
     let pools = [pool.clone()];
     let mut wakes = Vec::new();
@@ -170,6 +172,7 @@ async fn wakes(queue: &Queue, jobs: &mut Jobs) -> anyhow::Result<Vec<Duration>> 
 /// So many workers share the jobs of a pool.
 async fn share(queue: &Queue, jobs: &mut Jobs, workers: usize, count: u64) -> anyhow::Result<Duration> {
     let pool: PoolName = format!("workers-{workers}").parse()?;
+    open(queue, &pool).await?;
     fill(queue, jobs.make(&pool, count)?).await?;
     let start = Instant::now();
     let work = (0..workers).map(async |number| {
