@@ -1,7 +1,7 @@
 //! The queue: the only thing that ties `ingest` and `worker` together.
 //!
-//! This file and its neighbours say what the queue promises, without a store's name in it; [`redis`] keeps the
-//! promises.
+//! This file and its neighbours say what the queue promises; `operation` and its scripts keep the promises, in either of two
+//! stores: `redis`, or `sqlite` for a single machine.
 //!
 //! - A job that was acknowledged ([`Enqueued::Stored`]) stays until it is done, dead or cancelled.
 //! - A job is held by one [`Lease`] at a time, and only its holder can settle it.
@@ -17,10 +17,13 @@ mod error;
 mod lease;
 mod limits;
 mod message;
+mod operation;
 mod record;
-pub mod redis;
+mod redis;
+mod script;
+mod sqlite;
+mod store;
 
-pub use self::redis::{Announcement, Progress, RedisQueue as Queue};
 pub use audit::AuditReport;
 pub use config::QueueConfig;
 pub use dead_letter::DeadLetters;
@@ -28,4 +31,5 @@ pub use error::QueueError;
 pub use lease::{Adoption, Backup, Beat, Lease, LeaseId, Reserved, Settlement};
 pub use limits::{LimitChange, PoolLimits};
 pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
+pub use operation::{Announcement, Progress, Queue};
 pub use record::{Event, JobRecord, What};

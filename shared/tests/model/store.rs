@@ -6,13 +6,15 @@ use std::{
     time::Duration,
 };
 
-use devstack::harness::RedisServer;
-use redis::{Client, Cmd, Script, aio::MultiplexedConnection, cmd};
+use redis::{Cmd, cmd};
 use secrecy::SecretString;
 use serde::Deserialize;
 use shared::queue::{Queue, QueueConfig};
 
-use super::model::{ATTEMPTS_MAX, Entry};
+use super::{
+    look::{Kept, Look},
+    model::{ATTEMPTS_MAX, Entry},
+};
 
 /// The pools' names.
 pub(crate) const POOLS: [&str; 2] = ["default", "gpu"];
@@ -20,38 +22,10 @@ pub(crate) const POOLS: [&str; 2] = ["default", "gpu"];
 /// The scopes' names.
 pub(crate) const SCOPES: [&str; 3] = ["octo/a", "octo/b", "octo"];
 
-/// Everything of the pools but what the records tell, as JSON: each key by its name, as a map.
-const READ: &str = r"
-local function map(key)
-  local kind, map, flat = redis.call('TYPE', key).ok, {}, {}
-  if kind == 'hash' then
-    flat = redis.call('HGETALL', key)
-  elseif kind == 'zset' then
-    flat = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-  elseif kind == 'set' then
-    for _, member in ipairs(redis.call('SMEMBERS', key)) do map[member] = '' end
-  elseif kind == 'list' then
-    for place, id in ipairs(redis.call('LRANGE', key, 0, -1)) do map['#' .. place] = id end
-  end
-  for i = 1, #flat, 2 do map[flat[i]] = flat[i + 1] end
-  return next(map) and map
-end
-local pools = {}
-for pool, prefix in ipairs(KEYS) do
-  pools[pool] = {ttl = {}}
-  for _, key in ipairs(redis.call('KEYS', prefix .. '*')) do
-    local name = string.sub(key, #prefix + 1)
-    local expires = string.match(name, '^job:') or string.match(name, '^events:')
-    if expires then pools[pool].ttl[name] = tostring(redis.call('PTTL', key)) end
-    if not string.match(name, '^events:') then pools[pool][name] = map(key) end
-  end
-end
-return cjson.encode(pools)";
-
 /// The keys of a pool, by name: members, fields or places, and what belongs to each.
 #[derive(Debug, Default, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Keys(BTreeMap<String, serde_json::Value>);
+pub(crate) struct Keys(pub(crate) BTreeMap<String, serde_json::Value>);
 
 impl Keys {
     pub(crate) fn get(&self, name: &str, member: &str) -> Option<&str> {
@@ -81,32 +55,28 @@ impl Keys {
 
 pub(crate) struct Store {
     pub(crate) queue: Queue,
-    connection: MultiplexedConnection,
-    reading: Script,
+    look: Look,
     /// A time long past, later than all that were given out.
     past: Cell<u64>,
 }
 
 impl Store {
     /// An empty store.
-    pub(crate) async fn connect(redis: &RedisServer) -> Self {
-        redis.flush().unwrap();
+    pub(crate) async fn connect(kept: &Kept) -> Self {
         let config = QueueConfig {
-            url: SecretString::from(redis.url()),
+            url: SecretString::from(kept.empty()),
             lease_seconds: Duration::from_hours(1), // that it does not run out by itself, however slow this machine is
             max_attempts: ATTEMPTS_MAX,
             ..QueueConfig::default()
         };
-        let connection = Client::open(redis.url()).unwrap().get_multiplexed_async_connection().await.unwrap();
-        Self { queue: Queue::new(&config).unwrap(), connection, reading: Script::new(READ), past: Cell::new(1) }
+        let queue = Queue::new(&config).unwrap();
+        queue.ping().await.unwrap();
+        Self { queue, look: Look::into(kept).await, past: Cell::new(1) }
     }
 
     /// The keys of each pool.
     pub(crate) async fn read(&self) -> [Keys; 2] {
-        let mut read = self.reading.prepare_invoke();
-        read.key(prefix(0)).key(prefix(1));
-        let json: String = read.invoke_async(&mut self.connection.clone()).await.unwrap();
-        serde_json::from_str(&json).unwrap()
+        self.look.read([&prefix(0), &prefix(1)]).await
     }
 
     /// Lets an entry's time in one of the sets be over.
@@ -136,7 +106,7 @@ impl Store {
     }
 
     async fn run(&self, command: &mut Cmd) {
-        let _answer: redis::Value = command.query_async(&mut self.connection.clone()).await.unwrap();
+        let _answer: redis::Value = self.queue.command(command).await.unwrap();
     }
 }
 

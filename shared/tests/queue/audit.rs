@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use redis::Value;
 use shared::{
     model::JobState,
     queue::{AuditReport, DeadLetters, Reserved},
@@ -45,7 +46,7 @@ async fn each_contradiction_is_repaired_once_and_counted() {
         ("ZADD gha:{default}:queued 1 77", "queued_without_job"),
     ] {
         let test = busy().await;
-        test.redis.command(damage).unwrap();
+        test.command(damage).await;
         let report = audit(&test).await;
         assert!(report.repairs.contains_key(finding), "{damage}: {report:?}");
         assert_eq!(audit(&test).await.repairs, BTreeMap::new(), "{damage}");
@@ -62,15 +63,15 @@ async fn each_contradiction_is_repaired_once_and_counted() {
 async fn a_dead_letter_and_a_delayed_job_that_were_lost_are_found() {
     let test = TestQueue::new().await;
     test.enqueue(1).await;
-    test.redis.command("HSET gha:{default}:job:1 state dead").unwrap();
-    test.redis.command("ZREM gha:{default}:queued 1").unwrap();
+    test.command("HSET gha:{default}:job:1 state dead").await;
+    test.command("ZREM gha:{default}:queued 1").await;
     assert!(audit(&test).await.repairs.contains_key("dead_not_listed"));
     assert_eq!(test.queue.status().await.unwrap().pools[0].dead, 1);
 
     let test = TestQueue::new().await;
     test.enqueue(1).await;
-    test.redis.command("HSET gha:{default}:job:1 state delayed").unwrap();
-    test.redis.command("ZREM gha:{default}:queued 1").unwrap();
+    test.command("HSET gha:{default}:job:1 state delayed").await;
+    test.command("ZREM gha:{default}:queued 1").await;
     assert!(audit(&test).await.repairs.contains_key("delayed_without_time"));
     test.reserve("a").await;
 }
@@ -96,10 +97,10 @@ async fn a_job_that_was_given_up_and_is_replayed_waits_behind_the_others() {
     for id in 1..=2 {
         test.enqueue(id).await;
     }
-    test.redis.command("ZADD gha:{default}:queued XX 1 1").unwrap();
+    test.command("ZADD gha:{default}:queued XX 1 1").await;
     assert_eq!(audit(&test).await.given_up, 1);
     test.queue.replay(&DeadLetters::default()).await.unwrap();
-    assert_eq!(test.redis.command("LLEN gha:{default}:pending:octo/repo").unwrap(), ":2");
+    assert_eq!(test.command("LLEN gha:{default}:pending:octo/repo").await, Value::Int(2));
     assert_eq!(test.reserve("a").await.job_id(), job(2));
 }
 

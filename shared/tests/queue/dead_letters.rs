@@ -61,7 +61,7 @@ async fn a_dead_letter_that_is_replayed_waits_and_crashes_anew() {
         let _lost = test.reserve("dead").await;
         test.run_out("1").await;
     }
-    test.redis.command("HSET gha:{default}:job:1 enq 1").unwrap(); // it came long ago
+    test.command("HSET gha:{default}:job:1 enq 1").await; // it came long ago
     assert_eq!(test.queue.replay(&DeadLetters::default()).await.unwrap(), [job(1)]);
 
     let lease = test.reserve("dead").await;

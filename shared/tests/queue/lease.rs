@@ -196,7 +196,7 @@ async fn healthy_workers_keep_their_jobs_when_it_was_the_store_that_was_away() {
 #[tokio::test]
 async fn a_waiting_worker_wakes_when_a_job_comes() {
     let test = TestQueue::new().await;
-    let waiter = connect(test.redis.url());
+    let waiter = connect(test.store.url());
     let pools: [PoolName; 2] = ["other".parse().unwrap(), pool()];
     waiter.wait(&pools, Duration::from_millis(10)).await.unwrap(); // connects
 

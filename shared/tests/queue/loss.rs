@@ -19,7 +19,7 @@ fn retry() -> Settlement {
 #[tokio::test]
 async fn a_pool_whose_limit_was_lost_starts_nothing_until_it_is_told_again() {
     let test = TestQueue::with(POOLS).await;
-    test.redis.flush().unwrap();
+    test.store.lose();
     test.enqueue(1).await;
     assert!(matches!(test.try_reserve("a").await, Reserved::LimitUnknown));
     assert!(!test.queue.beat(&pool(), &[]).await.unwrap().limit_known);
@@ -45,7 +45,7 @@ async fn a_job_that_was_lost_is_put_back_by_its_worker_and_counts_against_the_li
     test.enqueue(1).await;
     let mut lease = test.reserve("a").await;
     test.queue.progress(&mut lease, Progress { started: true, ..Progress::default() }).await.unwrap();
-    test.redis.flush().unwrap();
+    test.store.lose();
 
     assert_eq!(test.queue.beat(&pool(), &[lease.id()]).await.unwrap().lost, [lease.id()]);
     assert!(test.queue.restore(lease.id(), &lease.backup()).await.unwrap());
@@ -74,7 +74,7 @@ async fn a_job_that_was_lost_while_it_failed_is_tried_again_all_the_same() {
     assert_eq!(test.queue.settle(lease, retry()).await.unwrap(), JobState::Delayed);
     sleep(Duration::from_millis(5)).await;
     let lease = test.reserve("a").await;
-    test.redis.flush().unwrap();
+    test.store.lose();
     assert_eq!(test.queue.settle(lease, retry()).await.unwrap(), JobState::Delayed);
 
     test.queue.set_limits(&parse(POOLS)).await.unwrap();
@@ -89,7 +89,7 @@ async fn what_happens_to_a_job_after_it_was_lost_is_on_its_record() {
     let test = TestQueue::with(POOLS).await;
     test.enqueue(1).await;
     let mut lease = test.reserve("a").await;
-    test.redis.flush().unwrap();
+    test.store.lose();
     test.queue.progress(&mut lease, Progress { started: true, ..Progress::default() }).await.unwrap();
     assert_eq!(test.state(1).await, None, "no worker has listed the pool again");
     let said = shared::queue::Announcement { capacity: 1, runners: 1, pools: vec![pool()], problem: None };
@@ -103,7 +103,7 @@ async fn a_job_that_came_again_meanwhile_is_not_put_back() {
     let test = TestQueue::with(POOLS).await;
     test.enqueue(1).await;
     let mut lease = test.reserve("a").await;
-    test.redis.flush().unwrap();
+    test.store.lose();
     test.enqueue(1).await;
     let error = test.queue.progress(&mut lease, Progress::default()).await.unwrap_err();
     assert!(matches!(error, QueueError::LeaseLost { .. }), "{error}");

@@ -1,30 +1,91 @@
-//! A Redis of each test's own, and jobs to put into it.
+//! A store of each test's own, and jobs to put into it.
+#![allow(dead_code, reason = "each of the programs that share this uses a part of it")]
 
-use std::time::Duration;
+use std::{fs, time::Duration};
 
 use devstack::harness::RedisServer;
+use redis::{Value, cmd};
 use secrecy::SecretString;
 use shared::{
     model::{JobId, JobMessage, JobState, PoolName, Pools, WorkerName},
     queue::{Lease, Queue, QueueConfig, QueueError, Reserved},
 };
+use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// Short enough to wait for, long enough not to end between two calls.
 pub(crate) const LEASE: Duration = Duration::from_millis(600);
 
+/// What keeps the queue.
+pub(crate) enum Store {
+    Redis(RedisServer),
+    Sqlite(TempDir),
+}
+
+impl Store {
+    /// An empty one.
+    pub(crate) async fn start(kind: Kind) -> Self {
+        match kind {
+            Kind::Redis => Self::Redis(RedisServer::start().await.unwrap()),
+            Kind::Sqlite => Self::Sqlite(tempfile::tempdir().unwrap()),
+        }
+    }
+
+    /// Its address, for `QUEUE_URL`.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Redis(redis) => redis.url(),
+            Self::Sqlite(folder) => format!("sqlite:{}/queue.db", folder.path().display()),
+        }
+    }
+
+    /// Lets it lose everything.
+    pub(crate) fn lose(&self) {
+        match self {
+            Self::Redis(redis) => redis.flush().unwrap(),
+            Self::Sqlite(folder) => {
+                for file in fs::read_dir(folder.path()).unwrap() {
+                    fs::remove_file(file.unwrap().path()).unwrap();
+                }
+            }
+        }
+    }
+
+    pub(crate) fn redis(&mut self) -> &mut RedisServer {
+        let Self::Redis(redis) = self else { panic!("it is no Redis") };
+        redis
+    }
+}
+
+/// Which of the stores.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Redis,
+    Sqlite,
+}
+
 pub(crate) struct TestQueue {
-    pub(crate) redis: RedisServer,
+    pub(crate) store: Store,
     pub(crate) queue: Queue,
 }
 
 impl TestQueue {
     /// A queue whose pools have these limits.
     pub(crate) async fn with(pools: &str) -> Self {
-        let redis = RedisServer::start().await.unwrap();
-        let queue = connect(redis.url());
+        let store = Store::start(crate::STORE).await;
+        let queue = connect(store.url());
         queue.set_limits(&parse(pools)).await.unwrap();
-        Self { redis, queue }
+        Self { store, queue }
+    }
+
+    /// Does something below the queue.
+    pub(crate) async fn command(&self, line: &str) -> Value {
+        let mut words = line.split(' ');
+        let mut command = cmd(words.next().unwrap());
+        for word in words {
+            command.arg(word);
+        }
+        self.queue.command(&command).await.unwrap()
     }
 
     pub(crate) async fn new() -> Self {
@@ -54,7 +115,7 @@ impl TestQueue {
 
     /// Lets the lease of an entry run out, and somebody notice.
     pub(crate) async fn run_out(&self, entry: &str) {
-        self.redis.command(&format!("ZADD gha:{{default}}:lease XX 1 {entry}")).unwrap();
+        self.command(&format!("ZADD gha:{{default}}:lease XX 1 {entry}")).await;
         self.queue.beat(&pool(), &[]).await.unwrap();
     }
 

@@ -1,11 +1,10 @@
 //! Whether the store is one that the queue can use, and whether it keeps what it is given.
 
 use redis::{ErrorKind, ParsingError, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value};
-use tokio::time::sleep;
-use tracing::{debug, error, warn};
+use tracing::debug;
 
-use super::{RedisQueue, wire::Wire};
-use crate::{backoff::Backoff, queue::QueueError, telemetry::chain};
+use super::wire::Wire;
+use crate::telemetry::chain;
 
 /// The first version whose scripts say what may be done when memory is full. Valkey goes by Redis' 7.2.
 const VERSION_LEAST: (u32, u32) = (7, 0);
@@ -96,47 +95,9 @@ fn of(node: &str, text: &str) -> String {
     if node.is_empty() { text.to_owned() } else { format!("{node}: {text}") }
 }
 
-impl RedisQueue {
-    /// What is wrong with the store's own settings, a line each: what it is given may not be there later.
-    ///
-    /// # Errors
-    ///
-    /// Those that [are transient](QueueError::is_transient). [`QueueError::Unsuitable`]: it is too old, or none of a kind
-    /// that the address says.
-    pub async fn check(&self) -> Result<Vec<String>, QueueError> {
-        let told = self.commands.info().await?;
-        let lines =
-            told.iter().flat_map(|(node, info)| Info(info).warnings().into_iter().map(move |line| of(node, &line)));
-        Ok(lines.collect())
-    }
-
-    /// Waits until the store is there, and says in the log what is wrong with it: once, however long it takes. Cancel-safe.
-    pub async fn reached(&self) {
-        let (mut failures, mut said) = (0, String::new());
-        loop {
-            match self.check().await {
-                Ok(warnings) => {
-                    for warning in warnings {
-                        warn!("The queue's store: {warning}");
-                    }
-                    return;
-                }
-                Err(problem) => {
-                    let text = chain(&problem);
-                    if text != said {
-                        if let QueueError::Unsuitable(_) = &problem {
-                            error!(error = text, "Cannot use the queue");
-                        } else {
-                            warn!(error = text, "Cannot reach the queue yet");
-                        }
-                        said = text;
-                    }
-                }
-            }
-            sleep(Backoff::RECONNECT.jittered(failures).max(Backoff::RECONNECT.base)).await;
-            failures += 1;
-        }
-    }
+/// What may lose jobs, a line each.
+pub(super) fn warnings(node: &str, info: &str) -> Vec<String> {
+    Info(info).warnings().iter().map(|line| of(node, line)).collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ServerErrorKind, cmd};
 use tokio::sync::Mutex;
 
-use super::{super::QueueError, check, script::Call, server::Server, wire::Wire};
+use super::{check, server::Server, wire::Wire};
+use crate::queue::{QueueError, script::Call};
 
 /// After a failure to connect, callers are told at once for this long, rather than each knocking in turn.
 const CONNECT_PAUSE: Duration = Duration::from_millis(100);

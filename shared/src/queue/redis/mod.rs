@@ -1,123 +1,59 @@
-//! The queue on Redis 7 or later, or on Valkey.
-//!
-//! Each transition is one script in `scripts/`, so it happens as a whole or not at all, and at the store's own time.
-//! Ids travel in lists, one per pool and scope; a job's message and state are a hash; the zset of leases is the
-//! semaphore that holds the pool's limit.
+//! Redis 7 or later, or Valkey: one server, one that sentinels name, or a cluster.
 
-mod adopt;
-mod audit;
-mod beat;
-mod cancel;
 mod check;
 mod connection;
-mod crossover;
-mod dead_letter;
-mod enqueue;
-mod keys;
-mod limits;
-mod list;
-mod read;
-mod reserve;
-mod restore;
-mod script;
 mod sentinel;
 mod server;
-mod settle;
 mod tls;
 mod wait;
 mod wire;
-mod worker;
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use ::redis::cmd;
-use connection::Connection;
+use redis::{Cmd, FromRedisValue, Pipeline};
 use secrecy::ExposeSecret as _;
-use server::Server;
-use tls::Files;
-use wait::Waiting;
 
-pub use settle::Progress;
-pub use worker::Announcement;
+use self::{connection::Connection, server::Server, tls::Files, wait::Waiting};
+use super::{QueueConfig, QueueError, script::Call, store::RESPONSE_TIMEOUT};
 
-use super::{QueueConfig, QueueError};
-use crate::model::{JobId, PoolName};
-
-/// So many crashes of its worker while a job starts make it a dead letter: a job that kills workers must not kill them all.
-const CRASHES_MAX: u32 = 3;
-
-/// How long the slot of a running container is held for its worker's return.
-const ORPHAN_HOLD: Duration = Duration::from_mins(10);
-
-/// How long a delivery's GUID is remembered. GitHub redelivers for three days.
-const DELIVERY_MEMORY: Duration = Duration::from_hours(7 * 24);
-
-/// How long one command may take, so that a request that also had to connect is over within two seconds.
-const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1500);
-
-/// The queue. Clones share their connections.
+/// A Redis. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct RedisQueue {
-    config: Arc<QueueConfig>,
+pub(super) struct Redis {
     /// For everything but waiting.
     commands: Arc<Connection>,
     /// For [`wait`](Self::wait) alone: a command that blocks holds up all that come after it.
     waiting: Arc<Waiting>,
-    /// The pools that this process has put on the list of pools.
-    listed: Arc<Mutex<HashSet<PoolName>>>,
 }
 
-impl RedisQueue {
-    /// A queue that connects when it is first used, and again after every failure.
-    ///
-    /// # Errors
-    ///
-    /// [`QueueError::Setting`] when `QUEUE_URL` is no Redis URL, or a file for TLS cannot be used.
-    pub fn new(config: &QueueConfig) -> Result<Self, QueueError> {
+impl Redis {
+    pub(super) fn new(config: &QueueConfig) -> Result<Self, QueueError> {
         let server = Server::parse(config.url.expose_secret(), Files::new(config)?)?;
         Ok(Self {
-            config: Arc::new(config.clone()),
             commands: Arc::new(Connection::new(server.clone(), RESPONSE_TIMEOUT)),
             waiting: Arc::new(Waiting::new(server)),
-            listed: Arc::default(),
         })
     }
 
-    /// The settings it was made with.
-    #[must_use]
-    pub fn config(&self) -> &QueueConfig {
-        &self.config
+    pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
+        self.commands.query(command).await
     }
 
-    /// Asks the store whether it is there.
-    ///
-    /// # Errors
-    ///
-    /// Every [`QueueError`] that [is transient](QueueError::is_transient).
-    pub async fn ping(&self) -> Result<(), QueueError> {
-        let _pong: String = self.commands.query(&cmd("PING")).await?;
-        Ok(())
+    /// Sends several commands at once. Their keys are of one pool.
+    pub(super) async fn pipeline<T: FromRedisValue>(&self, commands: &Pipeline) -> Result<T, QueueError> {
+        self.commands.pipeline(commands).await
     }
 
-    fn lease_ms(&self) -> u64 {
-        millis(self.config.lease_seconds)
+    pub(super) async fn script<T: FromRedisValue>(&self, call: &Call) -> Result<T, QueueError> {
+        self.commands.script(call).await
     }
 
-    fn keep_ms(&self) -> u64 {
-        millis(self.config.keep_days)
+    pub(super) async fn wait(&self, markers: &[String], at_most: Duration) -> Result<(), QueueError> {
+        self.waiting.wait(markers, at_most).await
     }
-}
 
-/// The ids of jobs that came back from the store.
-fn job_ids(texts: &[String]) -> Vec<JobId> {
-    texts.iter().filter_map(|text| text.parse().ok()).collect()
-}
-
-/// A duration as the scripts take it.
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    /// What is wrong with the settings of each primary.
+    pub(super) async fn check(&self) -> Result<Vec<String>, QueueError> {
+        let told = self.commands.info().await?;
+        Ok(told.iter().flat_map(|(node, info)| check::warnings(node, info)).collect())
+    }
 }

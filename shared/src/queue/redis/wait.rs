@@ -9,11 +9,11 @@ use std::{
 use redis::{Cmd, Value, cmd};
 use tokio::{sync::Mutex, task::JoinSet, time::timeout};
 
-use super::{RESPONSE_TIMEOUT, RedisQueue, connection::Connection, keys, server::Server};
-use crate::{model::PoolName, queue::QueueError};
-
-/// The longest single wait for a wake-up. A wake-up that got lost costs at most this, never a job.
-const WAIT_MAX: Duration = Duration::from_secs(5);
+use super::{connection::Connection, server::Server};
+use crate::queue::{
+    QueueError,
+    store::{RESPONSE_TIMEOUT, WAIT_MAX},
+};
 
 /// The connections that block.
 #[derive(Debug)]
@@ -23,53 +23,45 @@ pub(super) struct Waiting {
     each: Mutex<Each>,
 }
 
-/// Waits for pools whose markers are on different servers: a call for each, on a connection of its own.
+/// Waits for markers that are on different servers: a call for each, on a connection of its own.
 #[derive(Debug, Default)]
 struct Each {
-    pools: HashMap<PoolName, Pool>,
+    markers: HashMap<String, Marker>,
     /// They go on when the wait that began them has ended by another: a call that is given up half-way would take a
     /// marker that nobody hears of.
-    calls: JoinSet<(PoolName, Result<Option<Value>, QueueError>)>,
+    calls: JoinSet<(String, Result<Option<Value>, QueueError>)>,
 }
 
 #[derive(Debug)]
-struct Pool {
+struct Marker {
     connection: Arc<Connection>,
     called: bool,
-}
-
-impl Waiting {
-    pub(super) fn new(server: Server) -> Self {
-        Self { all: Arc::new(connection(&server)), server, each: Mutex::default() }
-    }
 }
 
 fn connection(server: &Server) -> Connection {
     Connection::new(server.clone(), WAIT_MAX + RESPONSE_TIMEOUT)
 }
 
-/// Takes a marker, of which there is one for each pool that has work.
-fn take_marker(pools: &[PoolName], at_most: Duration) -> Cmd {
-    let mut command = cmd("BZPOPMIN");
-    for pool in pools {
-        command.arg(keys::wake(pool));
-    }
-    command.arg(at_most.max(Duration::from_millis(1)).as_secs_f64()).to_owned()
+/// Takes one of the markers, of which there is one for each pool that has work.
+fn take(markers: &[String], at_most: Duration) -> Cmd {
+    cmd("BZPOPMIN").arg(markers).arg(at_most.max(Duration::from_millis(1)).as_secs_f64()).to_owned()
 }
 
 impl Each {
-    /// Sees to it that each of the pools is waited for.
-    fn call(&mut self, pools: &[PoolName], server: &Server) {
-        for pool in pools {
-            let entry = match self.pools.entry(pool.clone()) {
+    /// Sees to it that each of the markers is waited for.
+    fn call(&mut self, markers: &[String], server: &Server) {
+        for marker in markers {
+            let entry = match self.markers.entry(marker.clone()) {
                 Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(Pool { connection: Arc::new(connection(server)), called: false }),
+                Entry::Vacant(entry) => {
+                    entry.insert(Marker { connection: Arc::new(connection(server)), called: false })
+                }
             };
             if !std::mem::replace(&mut entry.called, true) {
-                let (pool, connection) = (pool.clone(), Arc::clone(&entry.connection));
+                let (marker, connection) = (marker.clone(), Arc::clone(&entry.connection));
                 self.calls.spawn(async move {
-                    let marker = connection.query(&take_marker(std::slice::from_ref(&pool), WAIT_MAX)).await;
-                    (pool, marker)
+                    let taken = connection.query(&take(std::slice::from_ref(&marker), WAIT_MAX)).await;
+                    (marker, taken)
                 });
             }
         }
@@ -77,37 +69,33 @@ impl Each {
 
     /// Waits until one of the calls has ended, and says whether it has taken a marker. Cancel-safe.
     async fn ended(&mut self) -> Result<bool, QueueError> {
-        let Some(Ok((pool, result))) = self.calls.join_next().await else {
+        let Some(Ok((marker, taken))) = self.calls.join_next().await else {
             // There is nothing in a call that could panic; were it so, all would be called anew.
             *self = Self::default();
             return Ok(true);
         };
-        if let Some(pool) = self.pools.get_mut(&pool) {
-            pool.called = false;
+        if let Some(marker) = self.markers.get_mut(&marker) {
+            marker.called = false;
         }
-        result.map(|marker| marker.is_some())
+        taken.map(|taken| taken.is_some())
     }
 }
 
-impl RedisQueue {
-    /// Waits until there may be work in one of `pools`, for `at_most` or five seconds, whichever is less.
-    ///
-    /// Cancel-safe: what it takes from the store is only a marker, which every change of the queue sets again.
-    ///
-    /// # Errors
-    ///
-    /// Those that [are transient](QueueError::is_transient): pause, for it did not wait.
-    pub async fn wait(&self, pools: &[PoolName], at_most: Duration) -> Result<(), QueueError> {
-        let at_most = at_most.min(WAIT_MAX);
-        let waiting = &self.waiting;
-        if pools.len() < 2 || !waiting.server.is_cluster() {
-            let _marker: Value = waiting.all.query(&take_marker(pools, at_most)).await?;
+impl Waiting {
+    pub(super) fn new(server: Server) -> Self {
+        Self { all: Arc::new(connection(&server)), server, each: Mutex::default() }
+    }
+
+    /// Waits until one of the markers is there, and takes it.
+    pub(super) async fn wait(&self, markers: &[String], at_most: Duration) -> Result<(), QueueError> {
+        if markers.len() < 2 || !self.server.is_cluster() {
+            let _taken: Value = self.all.query(&take(markers, at_most)).await?;
             return Ok(());
         }
         let one = async {
-            let mut each = waiting.each.lock().await;
+            let mut each = self.each.lock().await;
             loop {
-                each.call(pools, &waiting.server);
+                each.call(markers, &self.server);
                 if each.ended().await? {
                     return Ok(());
                 }

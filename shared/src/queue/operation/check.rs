@@ -1,0 +1,47 @@
+//! Whether the store is there and keeps what it is given.
+
+use tokio::time::sleep;
+use tracing::{error, warn};
+
+use super::Queue;
+use crate::{backoff::Backoff, queue::QueueError, telemetry::chain};
+
+impl Queue {
+    /// What is wrong with the store's own settings, a line each: what it is given may not be there later.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient). [`QueueError::Unsuitable`]: it is too old, or none of a kind
+    /// that the address says.
+    pub async fn check(&self) -> Result<Vec<String>, QueueError> {
+        self.store.check().await
+    }
+
+    /// Waits until the store is there, and says in the log what is wrong with it: once, however long it takes. Cancel-safe.
+    pub async fn reached(&self) {
+        let (mut failures, mut said) = (0, String::new());
+        loop {
+            match self.check().await {
+                Ok(warnings) => {
+                    for warning in warnings {
+                        warn!("The queue's store: {warning}");
+                    }
+                    return;
+                }
+                Err(problem) => {
+                    let text = chain(&problem);
+                    if text != said {
+                        if let QueueError::Unsuitable(_) = &problem {
+                            error!(error = text, "Cannot use the queue");
+                        } else {
+                            warn!(error = text, "Cannot reach the queue yet");
+                        }
+                        said = text;
+                    }
+                }
+            }
+            sleep(Backoff::RECONNECT.jittered(failures).max(Backoff::RECONNECT.base)).await;
+            failures += 1;
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! What keys are called. A pool's keys share its name as their hash tag, and so a slot of a cluster.
+
+use crate::model::{JobId, PoolName};
+
+/// The set of all pools that ever had a job or a worker.
+pub(super) const POOLS: &str = "gha:pools";
+
+/// The hash of workers: name to what it said last, as JSON.
+pub(super) const WORKERS: &str = "gha:workers";
+
+/// The prefix of the records of jobs that no pool takes. No pool can be called so.
+pub(super) const UNMATCHED: &str = "gha:{*}:";
+
+/// The prefix of a pool's keys.
+pub(super) fn prefix(pool: &PoolName) -> String {
+    format!("gha:{{{pool}}}:")
+}
+
+/// The hash of a job.
+pub(super) fn job(prefix: &str, job: JobId) -> String {
+    format!("{prefix}job:{job}")
+}
+
+/// The list of what happened to a job.
+pub(super) fn events(prefix: &str, job: JobId) -> String {
+    format!("{prefix}events:{job}")
+}
+
+/// The zset of a pool's dead letters, by the time at which they died.
+pub(super) fn dead(pool: &PoolName) -> String {
+    format!("{}dead", prefix(pool))
+}
+
+/// The hash of a pool's limits.
+pub(super) fn limits(pool: &PoolName) -> String {
+    format!("{}limits", prefix(pool))
+}
+
+/// There while a pool was audited of late.
+pub(super) fn audit(pool: &PoolName) -> String {
+    format!("{}audit", prefix(pool))
+}
+
+/// The zset that holds one member while there may be work.
+pub(super) fn wake(pool: &PoolName) -> String {
+    format!("{}wake", prefix(pool))
+}

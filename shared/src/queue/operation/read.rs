@@ -1,0 +1,209 @@
+//! What people and programs are shown of the queue.
+
+use std::{collections::HashMap, time::Duration};
+
+use redis::{cmd, from_redis_value, pipe};
+use time::OffsetDateTime;
+
+use super::{Queue, keys, script, worker::Announced};
+use crate::{
+    model::{JobId, JobMessage, JobState, PoolName, WorkerName},
+    queue::{Event, JobRecord, QueueError},
+    status::{PoolStatus, Status, WorkerStatus},
+};
+
+/// A worker that was silent for so long is not shown any more.
+const WORKER_MEMORY: Duration = Duration::from_hours(24);
+
+/// The pool's leases, the scope's leases, why the pool is paused and for how many ms.
+type Facts = (u32, u32, Option<String>, i64);
+
+/// The hash of a job, and the list of its events.
+type Stored = (HashMap<String, String>, Vec<String>);
+
+impl Queue {
+    /// Everything that is known of a job; `None` if it is not known at all, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn job(&self, job: JobId) -> Result<Option<JobRecord>, QueueError> {
+        for pool in self.pools().await? {
+            if let Some(stored) = self.stored(&keys::prefix(&pool), job).await? {
+                let mut record = record(job, Some(pool.clone()), stored);
+                if record.state == JobState::Pending {
+                    record.reason = self.why_pending(&pool, &record).await?;
+                }
+                return Ok(Some(record));
+            }
+        }
+        let unmatched = self.stored(keys::UNMATCHED, job).await?;
+        Ok(unmatched.map(|stored| record(job, None, stored)))
+    }
+
+    /// The records of jobs in a pool; those that are gone are left out.
+    pub(super) async fn records(
+        &self,
+        prefix: &str,
+        pool: Option<&PoolName>,
+        jobs: &[JobId],
+    ) -> Result<Vec<JobRecord>, QueueError> {
+        let stored = self.stored_all(prefix, jobs).await?;
+        Ok(stored.into_iter().map(|(job, stored)| record(job, pool.cloned(), stored)).collect())
+    }
+
+    async fn stored(&self, prefix: &str, job: JobId) -> Result<Option<Stored>, QueueError> {
+        Ok(self.stored_all(prefix, &[job]).await?.pop().map(|(_, stored)| stored))
+    }
+
+    async fn stored_all(&self, prefix: &str, jobs: &[JobId]) -> Result<Vec<(JobId, Stored)>, QueueError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = pipe();
+        for job in jobs {
+            commands.hgetall(keys::job(prefix, *job)).lrange(keys::events(prefix, *job), 0, -1);
+        }
+        let stored: Vec<redis::Value> = self.store.pipeline(&commands).await?;
+        let read = jobs.iter().zip(stored.chunks_exact(2)).map(|(job, pair)| {
+            let stored: Stored = (from_redis_value(pair[0].clone())?, from_redis_value(pair[1].clone())?);
+            Ok((*job, stored))
+        });
+        let read: Result<Vec<(JobId, Stored)>, redis::ParsingError> = read.collect();
+        let mut read = read.map_err(|error| QueueError::Store(Box::new(error)))?;
+        read.retain(|(_, stored)| stored.0.contains_key("state"));
+        Ok(read)
+    }
+
+    /// What a pending job waits for.
+    async fn why_pending(&self, pool: &PoolName, record: &JobRecord) -> Result<String, QueueError> {
+        let prefix = keys::prefix(pool);
+        let scope = record.scope.as_ref().map(ToString::to_string).unwrap_or_default();
+        let limits = self.limits_of(pool).await?;
+        let mut commands = pipe();
+        commands
+            .zcard(format!("{prefix}lease"))
+            .scard(format!("{prefix}active:{scope}"))
+            .get(format!("{prefix}paused"))
+            .pttl(format!("{prefix}paused"));
+        let (leased, active, paused, left): Facts = self.store.pipeline(&commands).await?;
+        let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope));
+        Ok(match (paused, limits.max_runners, scope_limit) {
+            (Some(reason), ..) => format!("waiting for another {} s: {reason}", left.max(0) / 1000),
+            (_, None, _) => "waiting for a worker: none has served this pool yet".to_owned(),
+            (_, Some(limit), _) if leased >= limit => {
+                format!("waiting for a slot: pool {pool} has {leased} of {limit} runners")
+            }
+            (_, _, Some(limit)) if active >= limit => {
+                format!("waiting for a slot: {scope} has {active} of its {limit} runners in pool {pool}")
+            }
+            _ => self.what_workers_lack(pool).await?,
+        })
+    }
+
+    /// What a job waits for that its pool's limits would let start.
+    async fn what_workers_lack(&self, pool: &PoolName) -> Result<String, QueueError> {
+        let now = self.time().await?;
+        let mut workers = self.announced().await?;
+        workers
+            .retain(|(_, worker)| worker.said.pools.contains(pool) && now.saturating_sub(worker.at) < self.lease_ms());
+        let problem = |(name, worker): &(WorkerName, Announced)| {
+            worker.said.problem.as_ref().map(|problem| format!("{name} cannot start a runner: {problem}"))
+        };
+        Ok(match workers.iter().map(problem).collect::<Option<Vec<String>>>() {
+            None => "waiting for its turn, or for a worker with a free slot".to_owned(),
+            Some(problems) if problems.is_empty() => {
+                format!("waiting for a worker: none that serves pool {pool} is there")
+            }
+            Some(problems) => format!("waiting for a worker: {}", problems.join("; ")),
+        })
+    }
+
+    /// What workers last said of themselves, by name. What cannot be read is left out.
+    async fn announced(&self) -> Result<Vec<(WorkerName, Announced)>, QueueError> {
+        let workers: HashMap<String, String> = self.store.query(cmd("HGETALL").arg(keys::WORKERS)).await?;
+        let read = |(name, text): (String, String)| Some((name.parse().ok()?, serde_json::from_str(&text).ok()?));
+        let mut workers: Vec<(WorkerName, Announced)> = workers.into_iter().filter_map(read).collect();
+        workers.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(workers)
+    }
+
+    /// How many jobs are in which state, and which workers are there.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn status(&self) -> Result<Status, QueueError> {
+        let mut status = Status::default();
+        for name in self.pools().await? {
+            let counts: [u64; 8] = self.store.script(&script::COUNT.key(&keys::prefix(&name))).await?;
+            let [limit, pending, delayed, starting, running, orphaned, dead, oldest_ms] = counts;
+            let oldest_seconds = oldest_ms / 1000;
+            status.pools.push(PoolStatus {
+                name,
+                limit,
+                pending,
+                delayed,
+                starting,
+                running,
+                orphaned,
+                dead,
+                oldest_seconds,
+            });
+        }
+        let now = self.time().await?;
+        for (name, Announced { at, said }) in self.announced().await? {
+            let seen_seconds = now.saturating_sub(at) / 1000;
+            if seen_seconds < WORKER_MEMORY.as_secs() {
+                let (capacity, runners) = (said.capacity, said.runners);
+                status.workers.push(WorkerStatus { name, capacity, runners, seen_seconds });
+            }
+        }
+        Ok(status)
+    }
+}
+
+/// Makes a record of what is stored. What cannot be read is left out rather than hiding the rest.
+fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRecord {
+    let text = |name: &str| fields.get(name).filter(|text| !text.is_empty()).cloned();
+    let number = |name: &str| text(name).and_then(|text| text.parse().ok());
+    let at = |name: &str| text(name).and_then(|ms| moment(ms.parse().ok()?));
+    let message: Option<JobMessage> = text("msg").and_then(|text| serde_json::from_str(&text).ok());
+    let events: Vec<Event> = events.iter().filter_map(|line| event(line)).collect();
+    let labels = match &message {
+        Some(message) => message.labels.clone(),
+        None => text("labels").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
+    };
+    JobRecord {
+        id,
+        state: text("state").and_then(|text| text.parse().ok()).unwrap_or(JobState::Unmatched),
+        reason: events.last().map(|event| format!("{}: {}", event.what, event.detail)).unwrap_or_default(),
+        pool,
+        scope: message.as_ref().map(|message| message.scope.clone()),
+        repository: message
+            .map(|message| message.repository)
+            .or_else(|| text("repo").and_then(|text| text.parse().ok())),
+        labels,
+        attempts: number("attempts").unwrap_or(0),
+        replays: number("replays").unwrap_or(0),
+        error: text("err"),
+        first_error: text("first_err"),
+        runner: text("runner").and_then(|text| text.parse().ok()),
+        worker: text("worker").and_then(|text| text.parse().ok()),
+        enqueued_at: at("enq"),
+        ended_at: at("end"),
+        events,
+    }
+}
+
+/// Reads an event as `scripts/lib.lua` writes it: milliseconds, word and detail, separated by spaces.
+fn event(line: &str) -> Option<Event> {
+    let mut parts = line.splitn(3, ' ');
+    let at = moment(parts.next()?.parse().ok()?)?;
+    Some(Event { at, what: parts.next()?.to_owned(), detail: parts.next().unwrap_or_default().to_owned() })
+}
+
+/// A time of the store's clock.
+pub(super) fn moment(ms: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok()
+}

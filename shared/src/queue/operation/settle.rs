@@ -1,0 +1,153 @@
+//! What a worker tells of its jobs, and how it gives them back.
+
+use std::time::Duration;
+
+use redis::Value;
+use tokio::time::{Instant, sleep};
+
+use super::{Queue, keys, millis, script};
+use crate::{
+    backoff::Backoff,
+    model::{JobState, PoolName, RunnerName},
+    queue::{Lease, QueueError, Settlement, lease::Happened},
+};
+
+/// Where a job has come to in its worker's hands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress<'a> {
+    /// The runner that was made for it.
+    pub runner: Option<&'a RunnerName>,
+    /// That it is a runner which an earlier attempt has made, and which was found up: that attempt.
+    pub found: Option<u64>,
+    /// Whether its container is up, or is about to be: from now on it may outlive its worker, so its slot is held, and the
+    /// job is not started again elsewhere.
+    pub started: bool,
+    /// That nothing of it is up any more, and it took no job: from now on the job may be started again elsewhere.
+    pub gone: bool,
+    /// That the runner has ended for good, with what is to be said of it: from now on the job is done, even if nobody
+    /// comes to settle it.
+    pub exited: Option<&'a str>,
+}
+
+impl Queue {
+    /// Writes what has happened to the record, and moves the job on. A record that the store has lost is put back first.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::LeaseLost`]: stop. Those that [are transient](QueueError::is_transient): what has happened stays noted
+    /// in the lease, to be written with the next call.
+    pub async fn progress(&self, lease: &mut Lease, progress: Progress<'_>) -> Result<(), QueueError> {
+        let state = match (progress.started, progress.gone) {
+            (_, true) => Some(JobState::Starting),
+            (true, false) => Some(JobState::Running),
+            (false, false) => None,
+        };
+        let mut script = script::PROGRESS.key(&keys::prefix(lease.pool()));
+        script
+            .arg(lease.job_id().get())
+            .arg(lease.attempt)
+            .arg(lease.epoch)
+            .arg(state.map_or("", JobState::as_str))
+            .arg(progress.runner.map_or("", RunnerName::as_str))
+            .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
+            .arg(progress.exited.unwrap_or_default());
+        add_events(&mut script, &lease.events);
+        let mut held: bool = self.store.script(&script).await?;
+        if !held && self.restore(lease.id(), &lease.backup()).await? {
+            held = self.store.script(&script).await?;
+        }
+        if !held {
+            return Err(QueueError::LeaseLost { job_id: lease.job_id() });
+        }
+        lease.attempt = progress.found.unwrap_or(lease.attempt);
+        lease.events.clear();
+        Ok(())
+    }
+
+    /// Ends `lease` as `settlement` says, and returns the job's state then. Tries again for as long as it takes: the store refuses it once another
+    /// worker holds the job, so it can do no harm, and to give up would mean to do the work again. A record that the store has lost is put
+    /// back first, so that a job which is to be tried again is.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::LeaseLost`]: another worker may hold the job by now.
+    pub async fn settle(&self, lease: Lease, settlement: Settlement) -> Result<JobState, QueueError> {
+        let id = lease.job_id().to_string();
+        let mut failures = 0;
+        loop {
+            match self.settle_lease(&lease, &id, &settlement).await {
+                Err(error) if error.is_transient() => {
+                    if failures == 0 {
+                        let error = crate::telemetry::chain(&error);
+                        tracing::warn!(job.id = %id, error, "Cannot settle the job yet; trying on");
+                    }
+                    sleep(Backoff::RECONNECT.jittered(failures).max(Duration::from_millis(50))).await;
+                    failures = failures.saturating_add(1);
+                }
+                Ok(None) => return Err(QueueError::LeaseLost { job_id: lease.job_id() }),
+                Ok(Some(state)) => return Ok(state),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn settle_lease(
+        &self,
+        lease: &Lease,
+        id: &str,
+        settlement: &Settlement,
+    ) -> Result<Option<JobState>, QueueError> {
+        let of = (lease.attempt, lease.epoch);
+        let settled = self.settle_id(lease.pool(), id, of, settlement, &lease.events).await?;
+        if settled.is_none() && self.restore(lease.id(), &lease.backup()).await? {
+            return self.settle_id(lease.pool(), id, of, settlement, &lease.events).await;
+        }
+        Ok(settled)
+    }
+
+    /// Ends the lease of an attempt and epoch; `None` when it was lost.
+    pub(super) async fn settle_id(
+        &self,
+        pool: &PoolName,
+        id: &str,
+        (attempt, epoch): (u64, u64),
+        settlement: &Settlement,
+        events: &[Happened],
+    ) -> Result<Option<JobState>, QueueError> {
+        let (outcome, detail, delay) = match settlement {
+            Settlement::Done { detail } => ("done", detail, Duration::ZERO),
+            Settlement::Retry { delay, error } => ("retry", error, *delay),
+            Settlement::Dead { error } => ("dead", error, Duration::ZERO),
+            Settlement::Cancelled { reason } => ("cancelled", reason, Duration::ZERO),
+            Settlement::Release { delay, reason } => ("release", reason, *delay),
+        };
+        let mut script = script::SETTLE.key(&keys::prefix(pool));
+        script
+            .arg(id)
+            .arg(attempt)
+            .arg(epoch)
+            .arg(outcome)
+            .arg(detail)
+            .arg(millis(delay))
+            .arg(self.config.max_attempts)
+            .arg(self.keep_ms());
+        add_events(&mut script, events);
+        let answer: Vec<Value> = self.store.script(&script).await?;
+        let [Value::Int(held), Value::BulkString(state)] = &answer[..] else {
+            return Err(QueueError::unexpected(&answer));
+        };
+        if *held == 0 {
+            return Ok(None);
+        }
+        let state = String::from_utf8_lossy(state).parse();
+        state.map(Some).map_err(|error| QueueError::Store(Box::new(error)))
+    }
+}
+
+/// Adds events as the scripts take them. Workers' clocks do not decide: each event says how long ago it was.
+fn add_events(script: &mut script::Call, events: &[Happened]) {
+    let now = Instant::now();
+    for event in events {
+        script.arg(millis(now.duration_since(event.at))).arg(event.what.as_str()).arg(&event.detail);
+    }
+}

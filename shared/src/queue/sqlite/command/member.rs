@@ -1,0 +1,38 @@
+//! Sets: members without order.
+
+use redis::Value;
+use rusqlite::params;
+
+use super::{Arguments, Done, Tables, count as counted};
+
+pub(super) fn add(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
+    let key = arguments.key()?;
+    let mut added = 0;
+    for member in arguments.from(1) {
+        added += tables.run("INSERT INTO member VALUES (?, ?) ON CONFLICT DO NOTHING", params![key, member])?;
+    }
+    counted(added)
+}
+
+pub(super) fn remove(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
+    let key = arguments.key()?;
+    let mut gone = 0;
+    for member in arguments.from(1) {
+        gone += tables.run("DELETE FROM member WHERE key = ? AND member = ?", params![key, member])?;
+    }
+    counted(gone)
+}
+
+pub(super) fn count(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
+    tables.number("SELECT count(*) FROM member WHERE key = ?", [arguments.key()?]).map(Value::Int)
+}
+
+pub(super) fn is(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
+    let values = params![arguments.key()?, arguments.get(1)?];
+    tables.number("SELECT EXISTS (SELECT 1 FROM member WHERE key = ? AND member = ?)", values).map(Value::Int)
+}
+
+pub(super) fn all(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
+    let member = |row: &rusqlite::Row<'_>| row.get(0).map(Value::BulkString);
+    tables.all("SELECT member FROM member WHERE key = ?", [arguments.key()?], member).map(Value::Array)
+}

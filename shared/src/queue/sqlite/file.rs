@@ -1,0 +1,52 @@
+//! How a file is opened.
+
+use std::{os::unix::fs::MetadataExt as _, time::Duration};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{connection::Use, failure::Failure, place::Place, schema};
+
+/// How long another program's lock is waited for. A process of ours holds it for some milliseconds at a time.
+const BUSY_MAX: Duration = Duration::from_secs(1);
+
+/// How much of the file is kept in memory, in KiB.
+const CACHE_KIB: i64 = 8 * 1024;
+
+/// To how much the log of changes is cut back once all of it is in the file, in bytes.
+const LOG_MAX: i64 = 64 * 1024 * 1024;
+
+/// How many statements are kept ready: more than the commands have.
+const STATEMENTS: usize = 100;
+
+/// Opens the file, or makes it, with the tables that this program knows.
+pub(super) fn open(place: &Place, what_for: Use) -> Result<Connection, Failure> {
+    place.make()?;
+    let failed = |error: rusqlite::Error| Failure::of(&error, place.path());
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let mut connection = Connection::open_with_flags(place.path(), flags).map_err(failed)?;
+    connection.busy_timeout(BUSY_MAX).map_err(failed)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(failed)?;
+    if mode != "wal" {
+        let path = place.path().display();
+        return Err(Failure::Unsuitable(format!(
+            "{path} cannot be shared by processes there (its journal stays in mode {mode})"
+        )));
+    }
+    let settings = [("cache_size", -CACHE_KIB), ("journal_size_limit", LOG_MAX)];
+    connection.pragma_update(None, "synchronous", "full").map_err(failed)?;
+    for (setting, number) in settings {
+        connection.pragma_update(None, setting, number).map_err(failed)?;
+    }
+    schema::migrate(&mut connection).map_err(|error| error.of(place.path()))?;
+    if what_for == Use::Read {
+        connection.pragma_update(None, "query_only", true).map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// What tells the file from another that has taken its place, or from none.
+pub(super) fn identity(place: &Place) -> Option<(u64, u64)> {
+    std::fs::metadata(place.path()).ok().map(|file| (file.dev(), file.ino()))
+}

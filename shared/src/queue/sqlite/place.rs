@@ -1,0 +1,135 @@
+//! Where the file is, and whether files can be shared there.
+
+use std::{
+    fs::{DirBuilder, OpenOptions},
+    io::ErrorKind,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use etcetera::base_strategy::{BaseStrategy as _, Xdg};
+
+use super::failure::Failure;
+use crate::queue::QueueError;
+
+/// File systems whose locks and shared memory do not reach from one machine to the other, by the kernel's numbers for them
+/// (statfs(2)).
+const OF_A_NETWORK: [(u64, &str); 9] = [
+    (0x6969, "NFS"),
+    (0x517B, "SMB"),
+    (0xFE53_4D42, "SMB"),
+    (0xFF53_4D42, "CIFS"),
+    (0x0102_1997, "9P"),
+    (0x5346_414F, "AFS"),
+    (0x00C3_6400, "Ceph"),
+    (0x0BD0_0BD0, "Lustre"),
+    (0x7461_636F, "OCFS2"),
+];
+
+/// The kernel's number for a file system in memory.
+const IN_MEMORY: u64 = 0x0102_1994;
+
+/// The path of the file.
+#[derive(Clone, Debug)]
+pub(super) struct Place(PathBuf);
+
+impl Place {
+    /// Reads what follows `sqlite:`. Nothing stands for `$XDG_STATE_HOME/autoscaler/queue.db`.
+    pub(super) fn parse(path: &str) -> Result<Self, QueueError> {
+        let invalid = |problem: &str| QueueError::Setting { setting: "QUEUE_URL", problem: problem.to_owned() };
+        let path = match path.strip_prefix("//") {
+            Some(path) if path.starts_with('/') => path,
+            Some(_) => {
+                return Err(invalid("is sqlite:PATH, or sqlite:///PATH with an absolute path; there is no host"));
+            }
+            None => path,
+        };
+        if path.contains(['?', '#']) || path.ends_with('/') || path.starts_with(':') {
+            return Err(invalid("is sqlite:PATH, with the path of a file and nothing behind it"));
+        }
+        if !path.is_empty() {
+            return Ok(Self(PathBuf::from(path)));
+        }
+        let home = Xdg::new().map_err(|_| invalid("is sqlite:PATH; without it, HOME must be set"))?;
+        let state = home.state_dir().unwrap_or_else(|| home.data_dir());
+        Ok(Self(state.join("autoscaler").join("queue.db")))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// A file beside it.
+    pub(super) fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.0.clone().into_os_string();
+        name.push(suffix);
+        name.into()
+    }
+
+    /// Sees to it that the file is there, for its owner alone, and on a file system that can be shared.
+    pub(super) fn make(&self) -> Result<(), Failure> {
+        let failed =
+            |what: &str, path: &Path, error| Failure::Passing(format!("cannot {what} {}: {error}", path.display()));
+        if let Some(folder) = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
+                .map_err(|error| failed("make", folder, error))?;
+        }
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed("make", &self.0, error)),
+            _ => {}
+        }
+        match refused(self.file_system().map_err(|error| failed("look at", &self.0, error))?) {
+            None => Ok(()),
+            Some(kind) => Err(Failure::Unsuitable(format!(
+                "{} is on a file system of a network ({kind}), where two machines would not see each other's locks: use a disk of \
+                 this machine's, or, for several machines, QUEUE_URL=redis://…",
+                self.0.display()
+            ))),
+        }
+    }
+
+    /// What may lose jobs.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let in_memory = self.file_system().is_ok_and(|number| number == IN_MEMORY);
+        let text = || {
+            format!("{} is on a file system in memory: jobs are lost with the machine's next start", self.0.display())
+        };
+        in_memory.then(text).into_iter().collect()
+    }
+
+    fn file_system(&self) -> std::io::Result<u64> {
+        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "the type differs from machine to machine")]
+        Ok(rustix::fs::statfs(&self.0)?.f_type as u64 & 0xFFFF_FFFF)
+    }
+}
+
+/// What a file system is called that is refused.
+fn refused(number: u64) -> Option<&'static str> {
+    OF_A_NETWORK.iter().find(|(refused, _)| *refused == number).map(|(_, name)| *name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_read_in_the_usual_ways() {
+        for (text, path) in [("q.db", "q.db"), ("/a/q.db", "/a/q.db"), ("///a/q.db", "/a/q.db"), ("./a b", "./a b")] {
+            assert_eq!(Place::parse(text).unwrap().path(), Path::new(path), "{text}");
+        }
+        assert!(Place::parse("").unwrap().path().ends_with("autoscaler/queue.db"));
+        for text in ["//host/q.db", "/a/", "q.db?mode=ro", ":memory:"] {
+            assert!(Place::parse(text).unwrap_err().to_string().starts_with("QUEUE_URL: is sqlite:PATH"), "{text}");
+        }
+    }
+
+    #[test]
+    fn file_systems_of_a_network_are_refused() {
+        assert_eq!(refused(0x6969), Some("NFS"));
+        assert_eq!(refused(0xEF53), None, "ext4");
+        assert_eq!(refused(IN_MEMORY), None);
+    }
+}

@@ -1,0 +1,15 @@
+//! The queue's promises, against a file of SQLite's.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod audit;
+mod crossover;
+mod dead_letters;
+mod enqueue;
+mod lease;
+mod limits;
+mod loss;
+mod settle;
+mod support;
+mod swap;
+
+const STORE: support::Kind = support::Kind::Sqlite;
