@@ -127,9 +127,14 @@ pub enum Reserved {
 /// How a lease ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Settlement {
-    /// The runner took a job and has ended, or it found none: there is nothing left to do.
+    /// The runner took a job and has ended: there is nothing left to do.
     Done {
         /// What is to be said of it, such as the result that the runner printed.
+        detail: String,
+    },
+    /// The runner found no job for so long that it was retired. Should GitHub deliver the job again, it gets another one.
+    Idle {
+        /// What is to be said of it.
         detail: String,
     },
     /// The attempt failed: try again after a while. The attempt is charged; when that was the last one, the job becomes a dead

@@ -112,7 +112,7 @@ impl Model {
             }
         } else {
             if was == JobState::Done {
-                self.counts[pool_of(id)].done -= 1;
+                self.revive(id);
             }
             self.push(id, true);
         }

@@ -45,6 +45,10 @@ impl World {
         let enqueued = self.store.queue.enqueue(&message(job, &guid)).await.unwrap();
         let expected = if !self.model.deliveries.insert((pool_of(job), guid)) {
             Enqueued::DuplicateDelivery
+        } else if self.model.reopens(job) {
+            self.model.revive(job);
+            self.model.push(job, false);
+            Enqueued::Stored
         } else if let Some(state) = self.model.state(job) {
             Enqueued::DuplicateJob(state)
         } else {
@@ -198,6 +202,11 @@ impl World {
         prop_assert_eq!(report.repaired(), 0, "{:?}", report);
         prop_assert_eq!(report.given_up, self.model.give_up(pool));
         prop_assert_eq!(report.dead, self.model.count(pool, JobState::Dead) as u64);
+
+        for (scope, name) in SCOPES.iter().enumerate() {
+            let demand = self.store.queue.has_demand(&pool_name(pool), &name.parse().unwrap()).await.unwrap();
+            prop_assert_eq!(demand, self.model.has_demand(pool, scope));
+        }
 
         let status = self.store.queue.status().await.unwrap();
         let shown = status.pools.iter().find(|shown| shown.name.as_str() == POOLS[pool]).unwrap();

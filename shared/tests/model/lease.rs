@@ -93,6 +93,10 @@ impl Model {
             How::Done => self.close(id, JobState::Done),
             _ if job.left.is_some() => self.pass_on(id),
             _ if job.cancel || how == How::Cancelled => self.close(id, JobState::Cancelled),
+            How::Idle => {
+                job.idle = true;
+                self.close(id, JobState::Done);
+            }
             How::Retry if job.attempts + 1 < ATTEMPTS_MAX => {
                 job.attempts += 1;
                 job.state = JobState::Delayed;

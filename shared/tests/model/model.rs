@@ -54,6 +54,8 @@ pub(crate) struct Job {
     /// The last lease.
     pub(crate) hold: Hold,
     pub(crate) cancel: bool,
+    /// It is done because its runner found no job.
+    pub(crate) idle: bool,
     pub(crate) served_by: Option<String>,
     /// The runner, of another job, that took this one while it had a lease.
     pub(crate) left: Option<Runner>,
@@ -186,11 +188,30 @@ impl Model {
             epochs: 0,
             hold: Hold::default(),
             cancel: false,
+            idle: false,
             served_by: None,
             left: None,
             lost: BTreeSet::new(),
         };
         self.jobs.insert(job, added);
+    }
+
+    /// Whether a job is open again once it is delivered again.
+    pub(crate) fn reopens(&self, job: u64) -> bool {
+        self.jobs.get(&job).is_some_and(|job| job.idle && !job.cancel && job.served_by.is_none())
+    }
+
+    /// Takes back that a job is done.
+    pub(crate) fn revive(&mut self, id: u64) {
+        self.jobs.get_mut(&id).unwrap().idle = false;
+        self.counts[pool_of(id)].done -= 1;
+    }
+
+    /// Whether jobs of a scope wait for a runner.
+    pub(crate) fn has_demand(&self, pool: usize, scope: usize) -> bool {
+        self.jobs.iter().any(|(id, job)| {
+            (pool_of(*id), scope_of(*id)) == (pool, scope) && matches!(job.state, JobState::Pending | JobState::Delayed)
+        })
     }
 
     /// Whether a record will expire.

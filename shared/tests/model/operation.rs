@@ -73,6 +73,8 @@ pub(crate) enum Step {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum How {
     Done,
+    /// The runner found no job.
+    Idle,
     Retry,
     Dead,
     Cancelled,
@@ -157,6 +159,7 @@ fn step() -> impl Strategy<Value = Step> {
 fn how() -> impl Strategy<Value = How> {
     prop_oneof![
         3 => Just(How::Done),
+        2 => Just(How::Idle),
         3 => Just(How::Retry),
         2 => Just(How::Dead),
         1 => Just(How::Cancelled),

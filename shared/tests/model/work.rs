@@ -26,6 +26,7 @@ fn settlement(how: How) -> Settlement {
     let why = || "the engine said no".to_owned();
     match how {
         How::Done => Settlement::Done { detail: "Succeeded".to_owned() },
+        How::Idle => Settlement::Idle { detail: "it found no job".to_owned() },
         How::Retry => Settlement::Retry { delay, error: why() },
         How::Dead => Settlement::Dead { error: why() },
         How::Cancelled => Settlement::Cancelled { reason: why() },

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use redis::Value;
 use shared::{
     model::JobState,
-    queue::{AuditReport, DeadLetters, Reserved},
+    queue::{AuditReport, DeadLetters, Reserved, Settlement},
 };
 use tokio::time::sleep;
 
@@ -112,4 +112,30 @@ async fn a_pool_is_audited_once_a_minute_however_many_workers_ask() {
         audits += u32::from(test.queue.audit(&pool(), LONGEST).await.unwrap().is_some());
     }
     assert_eq!(audits, 1);
+}
+
+#[tokio::test]
+async fn a_job_whose_record_is_lost_stops_neither_the_others_nor_the_audit() {
+    for lost in ["DEL gha:{default}:job:1", "HDEL gha:{default}:job:1 scope msg"] {
+        for state in ["pending", "dead", "starting"] {
+            let test = TestQueue::new().await;
+            for id in 1..=2 {
+                test.enqueue(id).await;
+            }
+            match state {
+                "starting" => drop(test.reserve("a").await),
+                "dead" => {
+                    let error = "no".to_owned();
+                    test.queue.settle(test.reserve("a").await, Settlement::Dead { error }).await.unwrap();
+                }
+                _ => {}
+            }
+            test.command(lost).await;
+            audit(&test).await;
+            test.queue.replay(&DeadLetters::default()).await.unwrap();
+            assert_eq!(test.reserve("a").await.job_id(), job(2), "{lost} {state}");
+            assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }), "{lost} {state}");
+            assert_eq!(audit(&test).await, AuditReport::default(), "{lost} {state}");
+        }
+    }
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use shared::{
     model::JobState,
-    queue::{Progress, QueueError, Reserved, Settlement, What},
+    queue::{Enqueued, Progress, QueueError, Reserved, Settlement, What},
 };
 use tokio::time::sleep;
 
-use crate::support::{TestQueue, job, pool, worker};
+use crate::support::{TestQueue, job, message, pool, worker};
 
 fn retry() -> Settlement {
     Settlement::Retry { delay: Duration::ZERO, error: "the engine said no".to_owned() }
@@ -139,4 +139,63 @@ async fn a_record_keeps_its_newest_events_only() {
     let story = test.story(1).await;
     assert_eq!(story.len(), 100);
     assert_eq!(story.last().map(String::as_str), Some("waiting"));
+}
+
+#[tokio::test]
+async fn a_job_whose_runner_found_none_gets_another_when_it_is_delivered_again() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let idle = Settlement::Idle { detail: "the runner found no job and was retired".to_owned() };
+    let lease = test.reserve("a").await;
+    assert_eq!(test.queue.settle(lease, idle.clone()).await.unwrap(), JobState::Done);
+    assert_eq!(test.queue.enqueue(&message(1)).await.unwrap(), Enqueued::DuplicateDelivery, "it is what came before");
+
+    let mut again = message(1);
+    again.delivery = "after-its-approval".parse().unwrap();
+    assert_eq!(test.queue.enqueue(&again).await.unwrap(), Enqueued::Stored);
+    let lease = test.reserve("a").await;
+    assert_eq!(lease.attempts, 0);
+    assert_eq!(test.queue.settle(lease, Settlement::Done { detail: String::new() }).await.unwrap(), JobState::Done);
+    again.delivery = "by-hand".parse().unwrap();
+    assert_eq!(test.queue.enqueue(&again).await.unwrap(), Enqueued::DuplicateJob(JobState::Done), "it has run");
+}
+
+#[tokio::test]
+async fn a_job_that_was_cancelled_is_not_done_when_its_runner_found_none() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let lease = test.reserve("a").await;
+    test.queue.cancel(&pool(), job(1), None, "cancelled at GitHub").await.unwrap();
+    let idle = Settlement::Idle { detail: String::new() };
+    assert_eq!(test.queue.settle(lease, idle).await.unwrap(), JobState::Cancelled);
+}
+
+#[tokio::test]
+async fn demand_is_what_waits_in_a_scope_and_not_what_was_cancelled() {
+    let test = TestQueue::new().await;
+    let demand = async |scope: &str| test.queue.has_demand(&pool(), &scope.parse().unwrap()).await.unwrap();
+    test.enqueue(1).await;
+    test.enqueue(2).await;
+    assert!(demand("octo/repo").await && !demand("octo/other").await);
+    test.queue.cancel(&pool(), job(1), None, "").await.unwrap();
+    assert!(demand("octo/repo").await);
+    let lease = test.reserve("a").await;
+    assert!(!demand("octo/repo").await);
+    let delay = Duration::from_mins(1);
+    test.queue.settle(lease, Settlement::Retry { delay, error: "no".to_owned() }).await.unwrap();
+    assert!(demand("octo/repo").await, "it waits for its next attempt");
+    test.queue.cancel(&pool(), job(2), None, "").await.unwrap();
+    assert!(!demand("octo/repo").await);
+}
+
+#[tokio::test]
+async fn a_shorter_pause_leaves_a_longer_one() {
+    let test = TestQueue::new().await;
+    let pause =
+        async |seconds| test.queue.pause(&[pool()], Duration::from_secs(seconds), "GitHub says so").await.unwrap();
+    for seconds in [5, 50, 20] {
+        pause(seconds).await;
+    }
+    let Reserved::Paused(left) = test.try_reserve("a").await else { panic!("it is not paused") };
+    assert!(left > Duration::from_secs(40), "{left:?}");
 }

@@ -33,6 +33,7 @@ impl Queue {
         if ours.is_none() {
             return Ok(None);
         }
+        self.forget_workers().await?;
         self.audit_now(pool, longest, PARTS).await.map(Some)
     }
 

@@ -11,6 +11,7 @@ mod cancel;
 mod check;
 mod crossover;
 mod dead_letter;
+mod demand;
 mod enqueue;
 mod keys;
 mod limits;

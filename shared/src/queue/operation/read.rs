@@ -119,6 +119,17 @@ impl Queue {
         })
     }
 
+    /// Takes workers off the list that have been silent for so long that they are not shown any more.
+    pub(super) async fn forget_workers(&self) -> Result<(), QueueError> {
+        let now = self.time().await?;
+        for (name, worker) in self.announced().await? {
+            if now.saturating_sub(worker.at) / 1000 >= WORKER_MEMORY.as_secs() {
+                self.retire(&name).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// What workers last said of themselves, by name. What cannot be read is left out.
     async fn announced(&self) -> Result<Vec<(WorkerName, Announced)>, QueueError> {
         let workers: HashMap<String, String> = self.store.query(cmd("HGETALL").arg(keys::WORKERS)).await?;

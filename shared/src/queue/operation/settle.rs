@@ -116,6 +116,7 @@ impl Queue {
     ) -> Result<Option<JobState>, QueueError> {
         let (outcome, detail, delay) = match settlement {
             Settlement::Done { detail } => ("done", detail, Duration::ZERO),
+            Settlement::Idle { detail } => ("idle", detail, Duration::ZERO),
             Settlement::Retry { delay, error } => ("retry", error, *delay),
             Settlement::Dead { error } => ("dead", error, Duration::ZERO),
             Settlement::Cancelled { reason } => ("cancelled", reason, Duration::ZERO),

@@ -2,10 +2,10 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use redis::{Value, cmd};
+use redis::cmd;
 use serde::{Deserialize, Serialize};
 
-use super::{Queue, keys, millis};
+use super::{Queue, keys, millis, script};
 use crate::{
     model::{PoolName, WorkerName},
     queue::QueueError,
@@ -58,16 +58,16 @@ impl PoolSearch<'_> {
 }
 
 impl Queue {
-    /// Lets no job of `pools` start for `pause`, because GitHub told one worker to wait.
+    /// Lets no job of `pools` start for `pause`, because GitHub told one worker to wait. A longer pause stays.
     ///
     /// # Errors
     ///
     /// Those that [are transient](QueueError::is_transient).
     pub async fn pause(&self, pools: &[PoolName], pause: Duration, reason: &str) -> Result<(), QueueError> {
         for pool in pools {
-            let key = format!("{}paused", keys::prefix(pool));
-            let command = cmd("SET").arg(key).arg(reason).arg("PX").arg(millis(pause).max(1)).to_owned();
-            let _ok: Value = self.store.query(&command).await?;
+            let mut script = script::PAUSE.key(&keys::prefix(pool));
+            script.arg(millis(pause).max(1)).arg(reason);
+            let _counts: bool = self.store.script(&script).await?;
         }
         Ok(())
     }

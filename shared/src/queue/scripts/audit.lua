@@ -14,7 +14,7 @@ end
 local function audit_leases()
   for _, entry in ipairs(redis.call('ZRANGE', P .. 'lease', 0, -1)) do
     local state, scope = unpack(redis.call('HMGET', job_key(entry), 'state', 'scope'))
-    if not is_leased(state) then
+    if not scope or not is_leased(state) then
       redis.call('ZREM', P .. 'lease', entry)
       repaired('lease_without_job')
     elseif redis.call('SADD', P .. 'active:' .. scope, entry) == 1 then
@@ -23,10 +23,24 @@ local function audit_leases()
   end
 end
 
+local function audit_dead()
+  for _, id in ipairs(redis.call('ZRANGE', P .. 'dead', 0, 999)) do
+    if redis.call('EXISTS', job_key(id)) == 0 then
+      redis.call('ZREM', P .. 'dead', id)
+      repaired('dead_without_job')
+    end
+  end
+end
+
 local function audit_job(entry)
   local id = job_of(entry)
   local state, scope = unpack(redis.call('HMGET', job_key(entry), 'state', 'scope'))
-  if state == 'pending' and not redis.call('ZSCORE', P .. 'queued', id) then
+  if not scope and state ~= 'done' and state ~= 'cancelled' then
+    -- What is left of a record can be neither worked on nor shown.
+    withdraw(id)
+    redis.call('DEL', job_key(entry))
+    repaired('record_incomplete')
+  elseif state == 'pending' and not redis.call('ZSCORE', P .. 'queued', id) then
     push(id, scope, false)
     repaired('pending_not_queued')
   elseif state == 'delayed' and not redis.call('ZSCORE', P .. 'delayed', id) then
@@ -62,8 +76,8 @@ local function audit_scope(scope)
   end
 end
 
--- Ids that a list has lost, though their jobs wait. To look for one takes the whole list, so it is done only where the
--- numbers say that some are missing.
+-- Ids that a list has lost, though their jobs wait. To look for one that is missing takes the whole list, so it is done only
+-- where the numbers say that some are, and for those that have waited the longest, which are near the end.
 local function audit_lists()
   local listed, scopes = 0, {}
   for _, scope in ipairs(redis.call('ZRANGE', P .. 'ring', 0, -1)) do
@@ -83,7 +97,7 @@ local function audit_lists()
     if not scope then
       redis.call('ZREM', P .. 'queued', id)
       repaired('queued_without_job')
-    elseif not redis.call('LPOS', P .. 'pending:' .. scope, id) then
+    elseif not redis.call('LPOS', P .. 'pending:' .. scope, id, 'RANK', -1) then
       redis.call('RPUSH', P .. 'pending:' .. scope, id)
       ring(scope)
       repaired('queued_not_listed')
@@ -93,17 +107,23 @@ end
 
 local function give_up(longest)
   for _, id in ipairs(redis.call('ZRANGE', P .. 'queued', '-inf', now - longest, 'BYSCORE', 'LIMIT', 0, 100)) do
+    local scope = redis.call('HGET', job_key(id), 'scope')
     local waited = math.floor((now - waits_since(id)) / 1000)
     withdraw(id)
-    -- It may be put back, and must not be in its list twice then.
-    redis.call('LREM', P .. 'pending:' .. (redis.call('HGET', job_key(id), 'scope') or ''), -1, id)
-    bury(id, string.format('it waited %d s, longer than RUNNER_AUTOSCALE_TIMEOUT (%d s)', waited, longest / 1000))
-    did.given_up = (did.given_up or 0) + 1
+    if scope then
+      -- It may be put back, and must not be in its list twice then.
+      redis.call('LREM', P .. 'pending:' .. scope, -1, id)
+      bury(id, string.format('it waited %d s, longer than RUNNER_AUTOSCALE_TIMEOUT (%d s)', waited, longest / 1000))
+      did.given_up = (did.given_up or 0) + 1
+    else
+      repaired('queued_without_job')
+    end
   end
 end
 
 if ARGV[2] == '1' then
   audit_leases()
+  audit_dead()
   audit_lists()
   give_up(tonumber(ARGV[4]))
 end

@@ -6,7 +6,16 @@
 if not redis.call('SET', P .. 'dlv:' .. ARGV[2], ARGV[1], 'NX', 'PX', ARGV[5]) then
   return {'delivery'}
 end
-local state = redis.call('HGET', job_key(ARGV[1]), 'state')
+local state, idle, cancel, served, scope =
+  unpack(redis.call('HMGET', job_key(ARGV[1]), 'state', 'idle', 'cancel', 'served_by', 'scope'))
+if state == 'done' and idle and not cancel and not served then
+  -- It waited at GitHub for something else, such as an approval, for longer than its runner waited for it.
+  revive(ARGV[1])
+  redis.call('HSET', job_key(ARGV[1]), 'since', now)
+  event(ARGV[1], 'reopened', 'delivered again, by ' .. ARGV[2] .. '; its runner had found no job')
+  push(ARGV[1], scope, false)
+  return {'stored'}
+end
 if state then
   event(ARGV[1], 'noted', 'delivered again, by ' .. ARGV[2])
   return {'job', state}

@@ -61,6 +61,15 @@ local function close(id, state, keep_ms)
   count(state)
 end
 
+-- Takes back that a job is done: its record is kept again.
+local function revive(id)
+  redis.call('PERSIST', job_key(id))
+  redis.call('PERSIST', P .. 'events:' .. id)
+  redis.call('ZREM', P .. 'ended', id)
+  redis.call('HDEL', job_key(id), 'end', 'idle')
+  count('done', -1)
+end
+
 -- Makes a job a dead letter. It stays until somebody takes it out.
 local function bury(id, err)
   redis.call('HSET', job_key(id), 'state', 'dead', 'err', err, 'end', now)

@@ -12,7 +12,7 @@ if epoch ~= ARGV[3] or not is_leased(state) then
   return 0
 end
 if ARGV[6] ~= '' and entry_of(id, ARGV[6]) ~= id then
-  return 0 -- the runner that was found has taken another job meanwhile: this lease is left to expire
+  return 0 -- the runner that was found has taken another job meanwhile
 end
 for field, value in pairs({state = ARGV[4], runner = ARGV[5], attempt = ARGV[6], exited = ARGV[7]}) do
   if value ~= '' then

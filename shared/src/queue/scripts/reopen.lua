@@ -66,10 +66,7 @@ function reopen(id, attempt, took, completed, keep_ms)
     return 'kept'
   end
   if state == 'done' then
-    redis.call('PERSIST', key)
-    redis.call('PERSIST', P .. 'events:' .. id)
-    redis.call('ZREM', P .. 'ended', id)
-    count('done', -1)
+    revive(id)
   end
   withdraw(id)
   redis.call('HDEL', key, 'end')

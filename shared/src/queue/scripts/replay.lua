@@ -4,13 +4,14 @@
 -- Returns the ids of those that were dead letters.
 local replayed = {}
 for _, id in ipairs(ARGV) do
-  if redis.call('ZREM', P .. 'dead', id) == 1 then
-    local key = job_key(id)
+  local key = job_key(id)
+  local scope = redis.call('HGET', key, 'scope')
+  if scope and redis.call('ZREM', P .. 'dead', id) == 1 then
     redis.call('HINCRBY', key, 'replays', 1)
     redis.call('HSET', key, 'attempts', 0, 'crashes', 0, 'since', now)
     redis.call('HDEL', key, 'cancel', 'end')
     event(id, 'replayed', 'after: ' .. (redis.call('HGET', key, 'err') or ''))
-    push(id, redis.call('HGET', key, 'scope'), false)
+    push(id, scope, false)
     count('replayed')
     replayed[#replayed + 1] = id
   end

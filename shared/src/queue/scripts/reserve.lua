@@ -35,6 +35,10 @@ for _ = 1, 64 do
   else
     local id = redis.call('RPOP', P .. 'pending:' .. scope)
     local waits = id and redis.call('ZREM', P .. 'queued', id) == 1
+    if waits and redis.call('HEXISTS', job_key(id), 'scope') == 0 then
+      waits = false -- nothing is known of it any more
+      count('repaired:queued_without_job')
+    end
     if waits or not id then
       -- Behind the others, if it has more. One whose next job was withdrawn keeps its turn.
       redis.call('ZREM', P .. 'ring', scope)

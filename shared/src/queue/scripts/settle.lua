@@ -1,6 +1,6 @@
 -- Ends a lease, if the caller holds it. May be repeated after a lost answer.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 attempt  3 epoch  4 'done', 'retry', 'dead', 'cancelled' or 'release'  5 detail or error
+-- ARGV  1 job id  2 attempt  3 epoch  4 'done', 'idle', 'retry', 'dead', 'cancelled' or 'release'  5 detail or error
 --       6 delay (ms)  7 failed attempts that make a dead letter  8 how long a record is kept (ms)
 --       9… events: ms ago, word, detail
 -- Returns {1, the job's state now}, or {0, its state} when the lease was lost.
@@ -34,6 +34,10 @@ else
       event(id, 'cancelled', detail)
     end
     close(id, 'cancelled', keep_ms)
+  elseif outcome == 'idle' then
+    event(id, 'done', detail)
+    redis.call('HSET', key, 'idle', 1)
+    close(id, 'done', keep_ms)
   elseif outcome == 'dead' then
     redis.call('HINCRBY', key, 'attempts', 1)
     bury(id, detail)

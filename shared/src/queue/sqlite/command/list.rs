@@ -38,8 +38,7 @@ pub(super) fn remove(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     if !arguments.is(1, "-1") {
         return Err(CommandError::Wrong("its count is -1 here".to_owned()));
     }
-    let sql =
-        "DELETE FROM list WHERE key = ?1 AND position = (SELECT max(position) FROM list WHERE key = ?1 AND value = ?2)";
+    let sql = "DELETE FROM list WHERE key = ?1 AND position = (SELECT position FROM list WHERE key = ?1 AND value = ?2 ORDER BY position DESC LIMIT 1)";
     count(tables.run(sql, params![arguments.key()?, arguments.get(2)?])?)
 }
 
@@ -47,10 +46,14 @@ pub(super) fn len(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     tables.number("SELECT count(*) FROM list WHERE key = ?", [arguments.key()?]).map(Value::Int)
 }
 
+/// Where a value is, counted from the front, when it is looked for from the end: `LPOS key value RANK -1`.
 pub(super) fn place(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
+    if !arguments.is(2, "RANK") || !arguments.is(3, "-1") {
+        return Err(CommandError::Wrong("it looks from the end here".to_owned()));
+    }
     let (key, value) = (arguments.key()?, arguments.get(1)?);
-    let sql = "SELECT min(position) FROM list WHERE key = ? AND value = ?";
-    let Some(position) = tables.one::<Option<i64>>(sql, params![key, value])?.flatten() else { return Ok(Value::Nil) };
+    let sql = "SELECT position FROM list WHERE key = ? AND value = ? ORDER BY position DESC LIMIT 1";
+    let Some(position) = tables.one::<i64>(sql, params![key, value])? else { return Ok(Value::Nil) };
     let before = "SELECT count(*) FROM list WHERE key = ? AND position < ?";
     tables.number(before, params![key, position]).map(Value::Int)
 }
