@@ -1,13 +1,16 @@
 //! How a file is opened.
 
-use std::{os::unix::fs::MetadataExt as _, time::Duration};
+use std::{os::unix::fs::MetadataExt as _, thread::sleep, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
 use super::{connection::Use, failure::Failure, place::Place, schema};
 
-/// How long another program's lock is waited for. A process of ours holds it for some milliseconds at a time.
-const BUSY_MAX: Duration = Duration::from_secs(1);
+/// How often a lock is asked for that another process has, which holds it for some milliseconds at a time.
+const BUSY_LOOK: Duration = Duration::from_micros(500);
+
+/// How often it is asked for at most: for a second, and somewhat longer where the machine is busy.
+const BUSY_LOOKS: i32 = 2000;
 
 /// How much of the file is kept in memory, in KiB.
 const CACHE_KIB: i64 = 8 * 1024;
@@ -24,7 +27,7 @@ pub(super) fn open(place: &Place, what_for: Use) -> Result<Connection, Failure> 
     let failed = |error: rusqlite::Error| Failure::of(&error, place.path());
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(place.path(), flags).map_err(failed)?;
-    connection.busy_timeout(BUSY_MAX).map_err(failed)?;
+    connection.busy_handler(Some(look_again)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(failed)?;
@@ -44,6 +47,11 @@ pub(super) fn open(place: &Place, what_for: Use) -> Result<Connection, Failure> 
         connection.pragma_update(None, "query_only", true).map_err(failed)?;
     }
     Ok(connection)
+}
+
+fn look_again(looks: i32) -> bool {
+    sleep(BUSY_LOOK);
+    looks < BUSY_LOOKS
 }
 
 /// What tells the file from another that has taken its place, or from none.

@@ -2,7 +2,9 @@
 //! written.
 
 use std::{
-    fs,
+    fs::{self, OpenOptions},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::PathBuf,
     time::{Duration, Instant},
 };
@@ -45,7 +47,9 @@ impl Machine {
                 SILENT.as_secs()
             )));
         }
-        fs::write(&self.stamp, &self.text)
+        let stamp = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&self.stamp);
+        stamp
+            .and_then(|mut stamp| stamp.write_all(self.text.as_bytes()))
             .map_err(|error| Failure::Passing(format!("cannot write {}: {error}", self.stamp.display())))?;
         self.said = Some(Instant::now());
         Ok(())

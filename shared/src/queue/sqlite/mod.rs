@@ -13,6 +13,7 @@ mod place;
 mod schema;
 mod tables;
 mod transaction;
+mod turn;
 mod wake;
 
 use std::{sync::Arc, time::Duration};

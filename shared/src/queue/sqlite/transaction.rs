@@ -15,6 +15,7 @@ use super::{
     machine::Machine,
     place::Place,
     tables::{CommandError, Done, Tables},
+    turn::in_turn,
     wake,
 };
 use crate::queue::script::Script;
@@ -44,7 +45,7 @@ pub(super) struct Transactions {
     machine: Machine,
     tables: Rc<Tables>,
     interpreter: Interpreter,
-    /// What is written to when somebody is to be woken.
+    /// What is written to when somebody is to be woken; and what is locked by whose turn it is.
     bell: File,
 }
 
@@ -83,7 +84,7 @@ impl Transactions {
     fn commit(&mut self, works: &[Work], askers: &[Asker]) -> Result<Vec<Result<Value, Failure>>, Failure> {
         self.machine.claim()?;
         self.tables.woken.set(false);
-        let done = self.run("BEGIN").and_then(|()| {
+        let done = self.begin().and_then(|()| {
             let answers = self.perform(works, askers)?;
             self.run("COMMIT")?;
             Ok(answers)
@@ -105,11 +106,14 @@ impl Transactions {
         }
     }
 
-    fn run(&self, what: &str) -> Result<(), Failure> {
-        let sql = match (what, self.what_for) {
-            ("BEGIN", Use::Write) => "BEGIN IMMEDIATE",
-            _ => what,
-        };
+    fn begin(&self) -> Result<(), Failure> {
+        match self.what_for {
+            Use::Write => in_turn(&self.bell, || self.run("BEGIN IMMEDIATE")),
+            Use::Read => self.run("BEGIN"),
+        }
+    }
+
+    fn run(&self, sql: &str) -> Result<(), Failure> {
         self.tables.run(sql, []).map(drop).map_err(|error| self.failure(&error))
     }
 
