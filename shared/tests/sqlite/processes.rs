@@ -23,12 +23,12 @@ async fn a_waiting_worker_hears_of_a_job_that_another_process_stored() {
             assert!(matches!(reserved, Reserved::Job(_)), "{reserved:?}");
             Instant::now()
         };
-        let stores = async {
+        let enqueues = async {
             sleep(Duration::from_millis(100)).await;
             test.enqueue(id).await;
             Instant::now()
         };
-        let (reserved, stored) = tokio::join!(waits, stores);
+        let (reserved, stored) = tokio::join!(waits, enqueues);
         took.push(reserved.saturating_duration_since(stored));
         drop(waiter.wait(&[pool()], Duration::from_millis(1)).await); // what the reservation has set
     }

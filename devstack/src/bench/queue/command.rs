@@ -3,15 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use secrecy::SecretString;
-use shared::queue::{Queue, QueueConfig};
 
 use super::{
     super::command::{only_release, publish},
-    measure,
+    measure::{Effort, measure},
     report::Report,
+    store::Store,
 };
-use crate::{harness::RedisServer, up::stop::Stop};
+use crate::up::stop::Stop;
 
 /// How the queue is measured.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,6 +18,10 @@ pub struct QueueBench {
     /// How many jobs wait in each of the pools that are compared; the first is what the others are compared with
     #[arg(long, value_delimiter = ',', default_values_t = [0, 10_000, 1_000_000])]
     depths: Vec<u64>,
+
+    /// The same for the embedded store, which is for a single machine
+    #[arg(long, value_delimiter = ',', default_values_t = [0, 10_000, 100_000])]
+    file_depths: Vec<u64>,
 
     /// How many operations of each kind in a round
     #[arg(long, default_value_t = 2000, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
@@ -28,7 +31,7 @@ pub struct QueueBench {
     #[arg(long, default_value_t = 9, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
-    /// How the store writes to its disk: always, everysec, no
+    /// How Redis writes to its disk: always, everysec, no
     #[arg(long, default_value = "always")]
     fsync: String,
 
@@ -41,12 +44,9 @@ impl QueueBench {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
         only_release()?;
         let stop = Stop::listen().context("cannot listen for signals")?;
-        // Rewriting the file of a million jobs takes a core of two.
-        let options = ["--appendfsync", &self.fsync, "--auto-aof-rewrite-percentage", "0"];
-        let redis = RedisServer::start_with(options).await?;
-        let queue = Queue::new(&QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() })?;
-        let measured = measure::measure(&redis, &queue, &self.depths, self.operations, self.rounds);
+        let stores = vec![(Store::redis(&self.fsync).await?, self.depths), (Store::file()?, self.file_depths)];
+        let measured = measure(&stores, Effort { operations: self.operations, rounds: self.rounds });
         let measured = Box::pin(stop.race(measured)).await??;
-        publish(&Report::of(&measured, self.fsync), self.json.as_ref())
+        publish(&Report::of(&measured, self.operations), self.json.as_ref())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use shared::{
     model::{JobMessage, PoolName, WorkerName},
@@ -10,8 +10,10 @@ use shared::{
 };
 use tokio::time::Instant;
 
-use super::jobs::{Jobs, fill, ids, open};
-use crate::harness::RedisServer;
+use super::{
+    jobs::{Jobs, fill, ids, open},
+    store::Store,
+};
 
 /// How many calls are under way at once: as many as an ingest may have.
 const CALLERS: usize = 64;
@@ -30,14 +32,14 @@ pub(super) struct Depth {
     pub(super) reserve: Vec<Duration>,
     pub(super) settle: Vec<Duration>,
     pub(super) cancel: Vec<Duration>,
-    /// How many bytes of the store's memory each takes, where many wait.
+    /// How many bytes of the store each takes, where many wait.
     pub(super) bytes: Option<u64>,
 }
 
-/// Everything that was measured.
+/// What was measured of a store.
 #[derive(Debug)]
-pub(super) struct Measured {
-    pub(super) operations: u64,
+pub(super) struct Measured<'a> {
+    pub(super) store: &'a Store,
     pub(super) depths: Vec<Depth>,
     /// From the call that enqueues to the answer with the lease, for a worker that waits.
     pub(super) wakes: Vec<Duration>,
@@ -45,42 +47,57 @@ pub(super) struct Measured {
     pub(super) workers: Vec<(usize, Duration)>,
 }
 
-/// Measures operations in rounds of `operations` each.
-pub(super) async fn measure(
-    redis: &RedisServer,
-    queue: &Queue,
-    depths: &[u64],
-    operations: u64,
-    rounds: u32,
-) -> anyhow::Result<Measured> {
+/// How much is done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Effort {
+    /// Of each kind, in a round.
+    pub(super) operations: u64,
+    pub(super) rounds: u32,
+}
+
+/// Measures stores by turns, each in pools of so many jobs.
+pub(super) async fn measure(stores: &[(Store, Vec<u64>)], effort: Effort) -> anyhow::Result<Vec<Measured<'_>>> {
     let mut jobs = Jobs::default();
     let mut measured = Vec::new();
+    for (store, depths) in stores {
+        let depths = filled(store, depths, &mut jobs).await?;
+        measured.push(Measured { store, depths, wakes: Vec::new(), workers: Vec::new() });
+    }
+    for _ in 0..effort.rounds {
+        for Measured { store, depths, .. } in &mut measured {
+            for depth in depths {
+                let first = jobs.make(&depth.pool, effort.operations)?;
+                let second = jobs.make(&depth.pool, effort.operations)?;
+                round(&store.queue, depth, first, second).await?;
+            }
+        }
+    }
+    for Measured { store, wakes, workers, .. } in &mut measured {
+        *wakes = wake(&store.queue, &mut jobs).await?;
+        for count in [1, 10, 100] {
+            workers.push((count, share(&store.queue, &mut jobs, count, effort.operations).await?));
+        }
+    }
+    Ok(measured)
+}
+
+/// Pools in which so many jobs wait.
+async fn filled(store: &Store, depths: &[u64], jobs: &mut Jobs) -> anyhow::Result<Vec<Depth>> {
+    let mut filled = Vec::new();
     for pending in depths {
         let pool: PoolName = format!("depth-{pending}").parse()?;
-        open(queue, &pool).await?;
-        let before = memory(redis)?;
+        open(&store.queue, &pool).await?;
+        let before = store.used()?;
         for part in parts(*pending) {
-            fill(queue, jobs.make(&pool, part)?).await?;
+            fill(&store.queue, jobs.make(&pool, part)?).await?;
         }
         // With few, what the store needs anyway counts for too much.
-        let bytes = (*pending >= 1000).then(|| memory(redis).map(|after| after.saturating_sub(before) / pending));
+        let bytes = (*pending >= 1000).then(|| store.used().map(|after| after.saturating_sub(before) / pending));
         let bytes = bytes.transpose()?;
         let [enqueue, reserve, settle, cancel] = [const { Vec::new() }; 4];
-        measured.push(Depth { pool, pending: *pending, enqueue, reserve, settle, cancel, bytes });
+        filled.push(Depth { pool, pending: *pending, enqueue, reserve, settle, cancel, bytes });
     }
-    for _ in 0..rounds {
-        for depth in &mut measured {
-            let first = jobs.make(&depth.pool, operations)?;
-            let second = jobs.make(&depth.pool, operations)?;
-            round(queue, depth, first, second).await?;
-        }
-    }
-    let wakes = wakes(queue, &mut jobs).await?;
-    let mut workers = Vec::new();
-    for count in [1, 10, 100] {
-        workers.push((count, share(queue, &mut jobs, count, operations).await?));
-    }
-    Ok(Measured { operations, depths: measured, wakes, workers })
+    Ok(filled)
 }
 
 /// Jobs are made in parts: a million of them at once would take the memory that is measured.
@@ -141,7 +158,7 @@ fn done() -> Settlement {
 }
 
 /// A worker waits, and is woken by a job, again and again.
-async fn wakes(queue: &Queue, jobs: &mut Jobs) -> anyhow::Result<Vec<Duration>> {
+async fn wake(queue: &Queue, jobs: &mut Jobs) -> anyhow::Result<Vec<Duration>> {
     let pool: PoolName = "wakes".parse()?;
     open(queue, &pool).await?;
     let worker: WorkerName = "bench".parse()?;
@@ -191,11 +208,4 @@ async fn share(queue: &Queue, jobs: &mut Jobs, workers: usize, count: u64) -> an
     let served: u64 = try_join_all(work).await?.into_iter().sum();
     anyhow::ensure!(served == count, "{served} of {count} jobs were served");
     Ok(start.elapsed() / u32::try_from(count)?)
-}
-
-/// How many bytes of memory the store uses.
-fn memory(redis: &RedisServer) -> anyhow::Result<u64> {
-    let ask = "EVAL \"return tonumber(string.match(redis.call('INFO','memory'),'used_memory:(%d+)'))\" 0";
-    let answer = redis.command(ask)?;
-    answer.trim_start_matches(':').parse().with_context(|| format!("the memory that Redis uses is {answer:?}"))
 }

@@ -4,5 +4,6 @@ mod command;
 mod jobs;
 mod measure;
 mod report;
+mod store;
 
 pub(super) use command::QueueBench;

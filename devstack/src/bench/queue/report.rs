@@ -15,15 +15,21 @@ const BYTES_TARGET: u64 = 3 * 1024;
 /// The figures. Times are microseconds per operation, at the median of the rounds.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Report {
-    fsync: String,
-    rounds: usize,
     operations: u64,
+    stores: Vec<StoreFigures>,
+    met: bool,
+}
+
+/// The figures of one store.
+#[derive(Clone, Debug, Serialize)]
+struct StoreFigures {
+    name: String,
+    rounds: usize,
     depths: Vec<Figures>,
     /// From the call that enqueues to the lease, for a worker that waits: at the median, for 99 of 100, and the longest.
     wake_micros: [f64; 3],
     /// How many jobs so many workers reserve and settle in a second.
     workers: Vec<(usize, f64)>,
-    met: bool,
 }
 
 /// The figures of one depth.
@@ -44,21 +50,25 @@ struct Operation {
 }
 
 impl Report {
-    /// Sums up what was measured.
-    pub(super) fn of(measured: &Measured, fsync: String) -> Self {
+    /// Sums up what was measured with so many operations of a kind in a round.
+    pub(super) fn of(measured: &[Measured<'_>], operations: u64) -> Self {
+        let stores: Vec<StoreFigures> = measured.iter().map(StoreFigures::of).collect();
+        let met = stores.iter().flat_map(|store| &store.depths).all(Figures::met);
+        Self { operations, stores, met }
+    }
+}
+
+impl StoreFigures {
+    fn of(measured: &Measured<'_>) -> Self {
         let first = &measured.depths[0];
-        let depths: Vec<Figures> = measured.depths.iter().map(|depth| Figures::of(depth, first)).collect();
         let mut wakes: Vec<f64> = measured.wakes.iter().map(|wake| micros(*wake)).collect();
         wakes.sort_by(f64::total_cmp);
-        let met = depths.iter().all(Figures::met);
         Self {
-            fsync,
+            name: measured.store.name.clone(),
             rounds: first.enqueue.len(),
-            operations: measured.operations,
-            depths,
+            depths: measured.depths.iter().map(|depth| Figures::of(depth, first)).collect(),
             wake_micros: [at(&wakes, 50), at(&wakes, 99), at(&wakes, 100)],
             workers: measured.workers.iter().map(|(count, each)| (*count, each.as_secs_f64().recip())).collect(),
-            met,
         }
     }
 }
@@ -106,11 +116,24 @@ fn at(sorted: &[f64], percent: usize) -> f64 {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
+        for store in &self.stores {
+            writeln!(
+                f,
+                "The queue on {}: medians of {} rounds of {} operations, 64 at a time\n",
+                store.name, store.rounds, self.operations
+            )?;
+            writeln!(f, "{store}")?;
+        }
+        let verdict = if self.met { "met" } else { "missed" };
+        write!(
             f,
-            "The queue on Redis, appendfsync {}: medians of {} rounds of {} operations, 64 at a time\n",
-            self.fsync, self.rounds, self.operations
-        )?;
+            "At most {RATIO_TARGET} times the cost at the first depth, and {BYTES_TARGET} bytes per job: {verdict}"
+        )
+    }
+}
+
+impl fmt::Display for StoreFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:>9}  {:<9}{:>9}{:>11}{:>8}", "pending", "operation", "us each", "per second", "ratio")?;
         for depth in &self.depths {
             for operation in &depth.operations {
@@ -121,7 +144,7 @@ impl fmt::Display for Report {
         writeln!(f)?;
         for depth in &self.depths {
             if let Some(bytes) = depth.bytes_per_job {
-                writeln!(f, "{bytes} bytes of memory per waiting job, with {} of them", depth.pending)?;
+                writeln!(f, "{bytes} bytes per waiting job, with {} of them", depth.pending)?;
             }
         }
         let [median, p99, most] = self.wake_micros;
@@ -129,10 +152,6 @@ impl fmt::Display for Report {
         for (count, per_second) in &self.workers {
             writeln!(f, "{count:>3} workers reserve and settle {per_second:.0} jobs a second")?;
         }
-        let verdict = if self.met { "met" } else { "missed" };
-        write!(
-            f,
-            "\nAt most {RATIO_TARGET} times the cost at the first depth, and {BYTES_TARGET} bytes per job: {verdict}"
-        )
+        Ok(())
     }
 }

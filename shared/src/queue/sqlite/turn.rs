@@ -22,10 +22,10 @@ pub(super) fn in_turn<T>(file: &File, begin: impl FnOnce() -> T) -> T {
         sleep(LOOK);
         held = file.try_lock().is_ok();
     }
-    let begun = begin();
+    let done = begin();
     if held {
         // It fails for no file that could be locked; if it did, the others would do without.
         drop(file.unlock());
     }
-    begun
+    done
 }
