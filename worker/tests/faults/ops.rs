@@ -12,7 +12,7 @@ use crate::{
     counts::Counts,
     load::{JOBS, options, under_load},
     spec::{Options, PoolOptions, job},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, Program, World, alone},
 };
 
 #[tokio::test]
@@ -67,21 +67,29 @@ async fn dead_letters_are_replayed_under_load_and_end_in_runners() {
     assert_eq!((counts.accepted, counts.done + counts.cancelled, counts.dead), (38, 38, 0));
 }
 
+/// Twenty workers for six slots: each has to be told by the queue that there is none for it.
 #[tokio::test]
 async fn workers_may_come_and_go() {
+    const WORKERS: usize = 20;
     let _alone = alone().await;
-    let mut world = World::still(Options { workers: 5, ..options() }).await;
+    let mut world = World::still(Options { workers: WORKERS, ..options() }).await;
     world.workers[0].start();
     world.worker_is_up(0).await;
-    under_load("workers 1, 5, 1", world, JOBS, async |world, number| {
-        for worker in 1..5 {
-            if number == 10 {
-                world.workers[worker].start();
+    let there = async |world: &World, workers: usize| {
+        let what = format!("{workers} workers say that they are there");
+        world.until(&what, async || world.number("HLEN gha:workers") == Some(workers as u64)).await;
+    };
+    under_load("workers 1, 20, 1", world, 2 * JOBS, async |world, number| match number {
+        20 => world.workers[1..].iter_mut().for_each(Program::start),
+        60 => there(world, WORKERS).await,
+        80..99 => world.workers[number - 79].process().signal(Signal::TERM).unwrap(),
+        110 => {
+            for worker in &mut world.workers[1..] {
+                assert_eq!(worker.process().wait(PATIENCE).await.unwrap().code(), Some(0));
             }
-            if number == 35 + worker {
-                world.workers[worker].process().signal(Signal::TERM).unwrap();
-            }
+            there(world, 1).await;
         }
+        _ => {}
     })
     .await;
 }
