@@ -1,14 +1,15 @@
 //! Row 2: Redis dies, freezes, pauses, forgets scripts and connections, is full, and loses everything.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use devstack::github::{Conclusion, JobStatus};
-use tokio::time::sleep;
+use devstack::github::{Conclusion, Effect, Fault, JobStatus};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::{
     counts::Counts,
     load::{JOBS, options, under_load},
     spec::{LEASE, Options, PoolOptions, job},
+    webhooks::ANSWERED,
     world::{PATIENCE, World, alone},
 };
 
@@ -42,6 +43,50 @@ async fn redis_may_stand_still() {
         };
         world.redis.freeze().unwrap();
         sleep(still).await;
+        world.redis.thaw().unwrap();
+    })
+    .await;
+}
+
+/// For twenty leases. What comes meanwhile is refused in time and comes again, runners that are up go on, and none is started.
+#[tokio::test]
+async fn redis_may_stand_still_for_a_minute() {
+    const STILL: Duration = Duration::from_mins(1);
+    const BEFORE: usize = 20;
+    const WITH: usize = 40;
+    let _alone = alone().await;
+    let world = World::start(options()).await;
+    let mut since = Instant::now();
+    under_load("redis frozen for a minute", world, JOBS, async |world, number| {
+        if number == BEFORE / 2 {
+            // One that is to be started when the queue is away, and its lease has gone by.
+            world.docker.fault(Fault::once("POST", "/containers/*/create", Effect::Delay(4 * LEASE * 1000)));
+        }
+        if number == BEFORE {
+            world.redis.freeze().unwrap();
+            since = Instant::now();
+        }
+        if number != WITH {
+            return;
+        }
+        let (mut stored, mut refused) = (BTreeSet::new(), BTreeSet::new());
+        let answered = async || {
+            for delivered in world.github.deliveries().iter().filter(|it| it.action == "queued") {
+                assert!(delivered.took < ANSWERED, "{delivered:?}");
+                let known = if delivered.status == Some(202) { &mut stored } else { &mut refused };
+                known.insert(delivered.job);
+            }
+            stored.len() + refused.len() == WITH
+        };
+        world.until("everything is answered", answered).await;
+        assert!(stored.len() <= BEFORE && refused.is_disjoint(&stored), "stored {stored:?}, refused {refused:?}");
+        sleep(Duration::from_secs(LEASE)).await; // what was just being started is up then
+        let started = world.docker.counts().started.len();
+        sleep_until(since + STILL).await;
+        assert_eq!(world.docker.counts().started.len(), started, "started without the queue");
+        let all = world.github.jobs();
+        assert!(all.iter().all(|job| job.status != JobStatus::InProgress), "they went on to their end: {all:#?}");
+        println!("redis frozen for a minute: {} refused, {started} runners by then", refused.len());
         world.redis.thaw().unwrap();
     })
     .await;

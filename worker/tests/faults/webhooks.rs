@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// No delivery takes longer, whatever Redis does: GitHub waits for ten seconds.
-const ANSWERED: Duration = Duration::from_secs(3);
+pub(crate) const ANSWERED: Duration = Duration::from_secs(3);
 
 const BURST: usize = 2000;
 
