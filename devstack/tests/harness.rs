@@ -15,6 +15,7 @@ use bollard::{
 };
 use devstack::harness::{Engine, EngineOptions, HarnessError, Process, ProcessSpec, RedisServer, Signal};
 use futures_util::TryStreamExt as _;
+use time::OffsetDateTime;
 
 const SOON: Duration = Duration::from_secs(5);
 
@@ -42,6 +43,22 @@ async fn a_frozen_redis_server_answers_nothing_until_it_is_thawed() {
     assert_eq!(redis.command("PING").unwrap(), "+PONG");
     redis.freeze().unwrap();
     drop(redis); // must not hang
+}
+
+#[tokio::test]
+async fn a_redis_server_may_have_a_clock_of_its_own_that_is_set_while_it_runs() {
+    let mut redis = RedisServer::start_with_clock::<&str>([]).await.unwrap();
+    let ahead = |redis: &RedisServer| {
+        let time = redis.text("EVAL \"return redis.call('TIME')[1]\" 0").unwrap();
+        time.parse::<i64>().unwrap() - OffsetDateTime::now_utc().unix_timestamp()
+    };
+    for seconds in [0, 60, -60] {
+        redis.set_clock(seconds).unwrap();
+        assert!((ahead(&redis) - seconds).abs() <= 1, "{} instead of {seconds} s ahead", ahead(&redis));
+    }
+    redis.restart().await.unwrap();
+    assert!(ahead(&redis) < -50, "it keeps its clock");
+    assert!(RedisServer::start().await.unwrap().set_clock(60).is_err(), "this one has the machine's");
 }
 
 #[tokio::test]

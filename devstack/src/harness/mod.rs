@@ -4,6 +4,7 @@
 mod bridge;
 mod certificates;
 mod child;
+mod clock;
 mod engine;
 mod engine_command;
 mod error;

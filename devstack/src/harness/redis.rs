@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Signal, child::OwnedChild, error::HarnessError, port::free_port};
+use super::{Signal, child::OwnedChild, clock::Clock, error::HarnessError, port::free_port};
 
 /// How long a server may take to answer after its start, or to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +34,7 @@ pub struct RedisServer {
     arguments: Vec<String>,
     server: OwnedChild,
     folder: TempDir,
+    clock: Option<Clock>,
 }
 
 impl RedisServer {
@@ -52,6 +53,24 @@ impl RedisServer {
     ///
     /// As [`start`](Self::start).
     pub async fn start_with<A: Into<String>>(arguments: impl IntoIterator<Item = A>) -> Result<Self, HarnessError> {
+        Self::launch(arguments, None).await
+    }
+
+    /// The same, with a wall clock of its own, which [`set_clock`](Self::set_clock) sets.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start), and [`HarnessError::Missing`] without a C compiler.
+    pub async fn start_with_clock<A: Into<String>>(
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Result<Self, HarnessError> {
+        Self::launch(arguments, Some(Clock::make()?)).await
+    }
+
+    async fn launch<A: Into<String>>(
+        arguments: impl IntoIterator<Item = A>,
+        clock: Option<Clock>,
+    ) -> Result<Self, HarnessError> {
         let folder = tempfile::Builder::new().prefix("redis-").tempdir();
         let folder = folder.map_err(HarnessError::system("make a folder for redis-server"))?;
         let arguments: Vec<String> = arguments.into_iter().map(Into::into).collect();
@@ -59,8 +78,8 @@ impl RedisServer {
         loop {
             tries += 1;
             let port = free_port().map_err(HarnessError::system("find a free port"))?;
-            match launch(port, &folder, &arguments).await {
-                Ok(server) => return Ok(Self { port, arguments, server, folder }),
+            match launch(port, &folder, &arguments, clock.as_ref()).await {
+                Ok(server) => return Ok(Self { port, arguments, server, folder, clock }),
                 Err(HarnessError::Ended { said, .. }) if tries < PORTS && said.contains("Address already in use") => {}
                 Err(error) => return Err(error),
             }
@@ -114,7 +133,7 @@ impl RedisServer {
         if self.server.ended().is_none() {
             self.stop().await?;
         }
-        self.server = launch(self.port, &self.folder, &self.arguments).await?;
+        self.server = launch(self.port, &self.folder, &self.arguments, self.clock.as_ref()).await?;
         Ok(())
     }
 
@@ -134,6 +153,16 @@ impl RedisServer {
     /// When it runs no more.
     pub fn thaw(&mut self) -> Result<(), HarnessError> {
         self.server.signal(Signal::CONT)
+    }
+
+    /// Lets its wall clock be so many seconds ahead of the machine's from now on, or behind it.
+    ///
+    /// # Errors
+    ///
+    /// When it was started without [a clock of its own](Self::start_with_clock).
+    pub fn set_clock(&self, seconds: i64) -> Result<(), HarnessError> {
+        let machines = || HarnessError::system("set the machine's clock")(io::ErrorKind::Unsupported.into());
+        self.clock.as_ref().ok_or_else(machines)?.set(seconds)
     }
 
     /// Removes all keys.
@@ -183,10 +212,16 @@ impl RedisServer {
     }
 }
 
-async fn launch(port: u16, folder: &TempDir, arguments: &[String]) -> Result<OwnedChild, HarnessError> {
+async fn launch(
+    port: u16,
+    folder: &TempDir,
+    arguments: &[String],
+    clock: Option<&Clock>,
+) -> Result<OwnedChild, HarnessError> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string()]);
     command.arg("--dir").arg(folder.path()).args(DURABLE).args(arguments).current_dir(folder.path());
+    command.envs(clock.into_iter().flat_map(Clock::variables));
     let mut server = spawn(&mut command)?;
     // Its own word, not the port's answer: another server may have taken the port in between.
     server.printed("Ready to accept connections", PATIENCE).await?;
