@@ -64,6 +64,9 @@ pub(crate) enum Kind {
     Sqlite,
 }
 
+/// A pool whose limit is met by no test that does not mean to.
+pub(crate) const POOL: &str = "[[pool]]\nname = \"default\"\nmax_runners = 100";
+
 pub(crate) struct TestQueue {
     pub(crate) store: Store,
     pub(crate) queue: Queue,
@@ -72,7 +75,11 @@ pub(crate) struct TestQueue {
 impl TestQueue {
     /// A queue whose pools have these limits.
     pub(crate) async fn with(pools: &str) -> Self {
-        let store = Store::start(crate::STORE).await;
+        Self::on(Store::start(crate::STORE).await, pools).await
+    }
+
+    /// The same, in that store.
+    pub(crate) async fn on(store: Store, pools: &str) -> Self {
         let queue = connect(store.url());
         queue.set_limits(&parse(pools)).await.unwrap();
         Self { store, queue }
@@ -89,7 +96,7 @@ impl TestQueue {
     }
 
     pub(crate) async fn new() -> Self {
-        Self::with("[[pool]]\nname = \"default\"\nmax_runners = 100").await
+        Self::with(POOL).await
     }
 
     pub(crate) async fn enqueue(&self, id: u64) {

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use devstack::harness::Proxy;
+use devstack::harness::{Proxy, RedisServer};
 use shared::{
     model::JobState,
     queue::{Enqueued, Settlement},
 };
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::support::{TestQueue, connect, job, message};
+use crate::support::{POOL, Store, TestQueue, connect, job, message};
 
 #[tokio::test]
 async fn a_stopped_redis_is_told_at_once_and_work_goes_on_when_it_is_back() {
@@ -125,4 +125,14 @@ async fn settling_again_after_a_lost_answer_is_no_loss_of_the_lease() {
     let (state, ()) = timeout(Duration::from_secs(20), both).await.expect("settled in time");
     assert_eq!(state.unwrap(), JobState::Delayed);
     assert_eq!(test.queue.job(job(1)).await.unwrap().unwrap().attempts, 1, "charged once");
+}
+
+#[tokio::test]
+async fn a_job_that_came_before_the_clock_was_set_back_has_not_waited_yet() {
+    let redis = RedisServer::start_with_clock::<&str>([]).await.unwrap();
+    let mut test = TestQueue::on(Store::Redis(redis), POOL).await;
+    test.enqueue(1).await;
+    test.store.redis().set_clock(-60).unwrap();
+    assert_eq!(test.queue.status().await.unwrap().pools[0].oldest_seconds, 0);
+    assert_eq!(test.reserve("a").await.waited, Duration::ZERO);
 }

@@ -15,5 +15,5 @@ return {
   redis.call('ZCARD', P .. 'delayed'),
   counts.starting, counts.running, counts.orphaned,
   redis.call('ZCARD', P .. 'dead'),
-  oldest and now - oldest or 0,
+  oldest and math.max(0, now - oldest) or 0, -- the clock may have been set back
 }
