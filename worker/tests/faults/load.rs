@@ -23,13 +23,13 @@ pub(crate) fn options() -> Options {
 }
 
 /// Queues jobs of three repositories; before each, `happens` may do something, and knows how many there were. Then all is
-/// well: nothing is lost, and every job has run.
+/// well: nothing is lost, and every job has run. Returns the world at rest.
 pub(crate) async fn under_load(
     run: &str,
     mut world: World,
     jobs: usize,
     mut happens: impl AsyncFnMut(&mut World, usize),
-) {
+) -> World {
     for number in 0..jobs {
         happens(&mut world, number).await;
         world.github.queue_job(job(&format!("octocat/repo-{}", number % 3), "default", SCRIPT));
@@ -42,4 +42,5 @@ pub(crate) async fn under_load(
     counts.hold(run);
     // One that waited for a minute may have run on the runner of another one, and is closed as such.
     assert_eq!((counts.accepted, counts.done + counts.cancelled), (jobs, jobs), "{run}");
+    world
 }

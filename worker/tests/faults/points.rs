@@ -20,7 +20,7 @@ const JIT: &str = "/repos/{owner}/{repo}/actions/runners/generate-jitconfig";
 
 /// A starting job runs elsewhere so soon after its worker's death: once its lease has expired, and a beat or a reservation
 /// of another worker has seen it.
-const ELSEWHERE: Duration = Duration::from_secs(LEASE + 5);
+pub(crate) const ELSEWHERE: Duration = Duration::from_secs(LEASE + 5);
 
 /// For longer than its worker is frozen, or dead, without being missed.
 const LONG: &str = "sleep 7";

@@ -20,6 +20,8 @@ pub(crate) struct Options {
     pub(crate) pools: Vec<PoolOptions>,
     /// Arguments of `redis-server`.
     pub(crate) redis: Vec<String>,
+    /// Whether its clock is to be set.
+    pub(crate) clock: bool,
     /// Whether each process reaches Redis through a proxy of its own.
     pub(crate) proxied: bool,
     pub(crate) choice: Choice,
@@ -43,6 +45,7 @@ impl Default for Options {
             capacity: 8,
             pools: vec![PoolOptions { name: "default", most: 4, per_scope: 4 }],
             redis: Vec::new(),
+            clock: false,
             proxied: false,
             choice: Choice::Random(7),
             env: BTreeMap::new(),

@@ -105,7 +105,12 @@ impl World {
 
     /// A world without a running worker.
     pub(crate) async fn still(options: Options) -> Self {
-        let redis = RedisServer::start_with(options.redis.clone()).await.unwrap();
+        let arguments = options.redis.clone();
+        let redis = if options.clock {
+            RedisServer::start_with_clock(arguments).await.unwrap()
+        } else {
+            RedisServer::start_with(arguments).await.unwrap()
+        };
         let github = {
             let timings = Timings {
                 // A runner that was killed is noticed sooner than at GitHub.
