@@ -13,7 +13,7 @@ use bollard::{
     models::{ContainerCreateBody, HostConfig, NetworkCreateRequest},
     query_parameters::{CreateContainerOptions, CreateImageOptions, InspectContainerOptions, StartContainerOptions},
 };
-use devstack::harness::{Engine, EngineOptions, HarnessError, Process, ProcessSpec, RedisServer, Signal};
+use devstack::harness::{Engine, EngineOptions, HarnessError, Loss, Process, ProcessSpec, RedisServer, Signal};
 use futures_util::TryStreamExt as _;
 use time::OffsetDateTime;
 
@@ -59,6 +59,17 @@ async fn a_redis_server_may_have_a_clock_of_its_own_that_is_set_while_it_runs() 
     redis.restart().await.unwrap();
     assert!(ahead(&redis) < -50, "it keeps its clock");
     assert!(RedisServer::start().await.unwrap().set_clock(60).is_err(), "this one has the machine's");
+}
+
+#[tokio::test]
+async fn packets_are_lost_either_way_until_the_loss_is_over() {
+    let redis = RedisServer::start().await.unwrap();
+    for lose in [Loss::of_requests, Loss::of_answers] {
+        let loss = lose(redis.port()).unwrap();
+        assert!(redis.command("PING").is_err(), "{loss:?}");
+        drop(loss);
+        assert_eq!(redis.command("PING").unwrap(), "+PONG");
+    }
 }
 
 #[tokio::test]
