@@ -40,7 +40,9 @@ pub(crate) async fn under_load(
     world.rest(PATIENCE).await;
     let counts = Counts::of(&world);
     counts.hold(run);
+    let all = world.github.jobs().len(); // some may have been there before
+    assert!(all >= jobs, "{run}");
     // One that waited for a minute may have run on the runner of another one, and is closed as such.
-    assert_eq!((counts.accepted, counts.done + counts.cancelled), (jobs, jobs), "{run}");
+    assert_eq!((counts.accepted, counts.done + counts.cancelled), (all, all), "{run}");
     world
 }

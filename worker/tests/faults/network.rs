@@ -1,8 +1,12 @@
-//! Row 3: the network to Redis is cut, silent and slow.
+//! Row 3: the network to Redis is cut, silent and slow, and loses packets.
 
 use std::time::Duration;
 
-use devstack::{github::JobStatus, harness::Held};
+use devstack::{
+    github::JobStatus,
+    harness::{Held, Loss},
+};
+use shared::model::JobState;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
@@ -62,6 +66,41 @@ async fn the_network_may_swallow_everything() {
         _ => {}
     };
     under_load("black hole", world().await, JOBS, hole).await;
+}
+
+/// By the machine's packet filter, as on a broken line: the kernels of both ends send again and again, and give up.
+#[tokio::test]
+async fn packets_may_be_lost() {
+    let _alone = alone().await;
+    let world = world().await;
+    let id = world.github.queue_job(job("octocat/long", "default", "sleep 8"));
+    world.github.wait_for_job(id, JobStatus::InProgress, PATIENCE).await.unwrap();
+    let holder = world.record(id).await.unwrap().worker.unwrap();
+    let zombie = world.workers.iter().position(|worker| worker.name == holder.as_str()).unwrap();
+    let mut lost = Vec::new();
+    let lose = async |world: &mut World, number: usize| match number {
+        // What one worker sends, for more than a lease: another of its host takes its runners up, and it is a zombie then.
+        10 => lost.push(Loss::of_requests(world.workers[zombie].proxy().port()).unwrap()),
+        25 => {
+            sleep(Duration::from_secs(LEASE + 2)).await;
+            let record = world.record(id).await.unwrap();
+            assert!(record.state == JobState::Running && record.worker.as_ref() != Some(&holder), "{record:#?}");
+            lost.clear();
+        }
+        // What everybody is answered.
+        40 => {
+            lost.extend(world.proxies().map(|proxy| Loss::of_answers(proxy.port()).unwrap()));
+            sleep(Duration::from_secs(LEASE + 2)).await;
+            lost.clear();
+            for worker in &mut world.workers {
+                let lines = worker.process().lines();
+                assert!(lines.iter().any(|line| line.contains("Cannot extend the leases")), "{lines:#?}");
+            }
+        }
+        _ => {}
+    };
+    let world = under_load("packets dropped", world, JOBS, lose).await;
+    assert_eq!(world.docker.counts().started.iter().filter(|started| started.job == id).count(), 1);
 }
 
 #[tokio::test]
