@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use devstack::github::JobStatus;
+use devstack::{docker, github::JobStatus};
 
 use crate::world::World;
 
@@ -30,6 +30,21 @@ pub(crate) struct Counts {
     pub(crate) exceeded: Vec<String>,
     /// Runners that were started and took no job.
     pub(crate) idle: usize,
+}
+
+/// Runners that were started for one job on several hosts, and came to nothing else: no engine sees that by itself.
+fn across(engines: &[docker::Counts]) -> Vec<String> {
+    let mut before: BTreeMap<u64, &str> = BTreeMap::new();
+    let mut doubled = Vec::new();
+    for engine in engines {
+        let own = engine.started.iter().filter(|it| it.took.is_none_or(|took| took == it.job));
+        let own: Vec<_> = own.collect();
+        doubled.extend(own.iter().filter_map(|it| {
+            before.get(&it.job).map(|other| format!("{}, though {other} was started on another host", it.name))
+        }));
+        before.extend(own.iter().map(|it| (it.job, it.name.as_str())));
+    }
+    doubled
 }
 
 impl fmt::Display for Counts {
@@ -65,7 +80,7 @@ impl Counts {
             let visible = ["pending", "delayed", "starting", "running", "orphaned", "dead"];
             accepted.contains(job) && !states.get(job).is_some_and(|state| visible.contains(&state.as_str()))
         });
-        let docker = world.docker.counts();
+        let engines: Vec<docker::Counts> = world.engines().map(docker::StandIn::counts).collect();
         let mut by_state: BTreeMap<&str, usize> = BTreeMap::new();
         for state in states.values() {
             *by_state.entry(state).or_default() += 1;
@@ -73,14 +88,14 @@ impl Counts {
         let of = |state: &str| by_state.get(state).copied().unwrap_or_default();
         Self {
             accepted: accepted.len(),
-            runners: docker.started.len(),
+            runners: engines.iter().map(|engine| engine.started.len()).sum(),
             done: of("done"),
             dead: of("dead"),
             cancelled: of("cancelled"),
             lost: lost.collect(),
-            idle: docker.idle(),
-            doubled: docker.doubled,
-            exceeded: docker.exceeded,
+            idle: engines.iter().map(docker::Counts::idle).sum(),
+            doubled: engines.iter().flat_map(|engine| engine.doubled.clone()).chain(across(&engines)).collect(),
+            exceeded: engines.into_iter().flat_map(|engine| engine.exceeded).collect(),
         }
     }
 

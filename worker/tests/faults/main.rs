@@ -7,6 +7,7 @@
 
 mod clocks;
 mod counts;
+mod hosts;
 mod kills;
 mod load;
 mod network;

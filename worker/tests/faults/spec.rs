@@ -15,6 +15,9 @@ pub(crate) const LEASE: u64 = 3;
 pub(crate) struct Options {
     pub(crate) ingests: usize,
     pub(crate) workers: usize,
+    /// How many hosts there are, each with an engine of its own that only its own workers reach. Workers are spread over them in
+    /// turn.
+    pub(crate) hosts: usize,
     /// How many runners each worker may have.
     pub(crate) capacity: u32,
     pub(crate) pools: Vec<PoolOptions>,
@@ -42,6 +45,7 @@ impl Default for Options {
         Self {
             ingests: 1,
             workers: 2,
+            hosts: 1,
             capacity: 8,
             pools: vec![PoolOptions { name: "default", most: 4, per_scope: 4 }],
             redis: Vec::new(),

@@ -44,7 +44,10 @@ pub(crate) async fn alone() -> MutexGuard<'static, ()> {
 pub(crate) struct World {
     pub(crate) redis: RedisServer,
     pub(crate) github: Github,
+    /// The engine of the first host.
     pub(crate) docker: Docker,
+    /// Those of the others.
+    pub(crate) elsewhere: Vec<Docker>,
     pub(crate) queue: Queue,
     pub(crate) ingests: Vec<Program>,
     pub(crate) workers: Vec<Program>,
@@ -122,10 +125,8 @@ impl World {
             let config = Config { timings, rate_limit: u32::MAX, choice: options.choice, ..Config::default() };
             Github::start(config.token(TOKEN, Permissions::all())).unwrap()
         };
-        let docker = Docker::start(docker::Config::runners(IMAGE)).unwrap();
-        for PoolOptions { name, most, per_scope } in &options.pools {
-            docker.limit(name, *most, *per_scope);
-        }
+        let mut engines = (0..options.hosts).map(|_| engine(&options.pools));
+        let (docker, elsewhere) = (engines.next().unwrap(), engines.collect());
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("pools.toml"), options.pools_toml()).unwrap();
         let config = QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() };
@@ -134,6 +135,7 @@ impl World {
             redis,
             github,
             docker,
+            elsewhere,
             ingests: Vec::new(),
             workers: Vec::new(),
             options,
@@ -169,6 +171,11 @@ impl World {
         (spec.env("QUEUE_URL", format!("redis://127.0.0.1:{}", proxy.port())), Some(proxy))
     }
 
+    /// The engines of all hosts.
+    pub(crate) fn engines(&self) -> impl Iterator<Item = &Docker> {
+        std::iter::once(&self.docker).chain(&self.elsewhere)
+    }
+
     /// The ways to Redis: those of the ingests, and then those of the workers.
     pub(crate) fn proxies(&mut self) -> impl Iterator<Item = &mut Proxy> {
         self.ingests.iter_mut().chain(&mut self.workers).filter_map(|program| program.proxy.as_mut())
@@ -196,7 +203,7 @@ impl World {
             .env("WORKER_NAME", &name)
             .env("WORKER_CAPACITY", self.options.capacity.to_string())
             .env("WORKER_ADMIN_BIND", format!("127.0.0.1:{port}"))
-            .env("DOCKER_HOST", self.docker.host())
+            .env("DOCKER_HOST", self.engines().nth(number % self.options.hosts).unwrap().host())
             .env("AUTOSCALER_GITHUB_URL", self.github.url())
             .env("AUTOSCALER_GITHUB_PAT", TOKEN);
         let (spec, proxy) = self.way(spec).await;
@@ -276,14 +283,14 @@ impl World {
         loop {
             let failed = self.github.redeliver_failed();
             self.next_ingest();
-            let left = self.docker.containers().len();
-            if failed == 0 && left == 0 && self.open() == Some(0) && self.jobs_are_settled() {
+            let left: Vec<_> = self.engines().flat_map(Docker::containers).collect();
+            if failed == 0 && left.is_empty() && self.open() == Some(0) && self.jobs_are_settled() {
                 return;
             }
             if Instant::now() > deadline {
                 let open = self.github.jobs().into_iter().filter(|job| job.status != JobStatus::Completed);
                 let open: Vec<String> = open.take(10).map(|job| format!("{job:?}")).collect();
-                let containers: Vec<String> = self.docker.containers().iter().map(|it| format!("{it:?}")).collect();
+                let containers: Vec<String> = left.iter().map(|it| format!("{it:?}")).collect();
                 panic!(
                     "no rest within {within:?}: {:?} open\n{}\n{}\n{}\n{}",
                     self.open(),
@@ -350,6 +357,15 @@ impl World {
         let said = self.ingests.iter().chain(&self.workers).map(|it| format!("-- {}\n{}", it.name, tail(it.lines())));
         said.collect::<Vec<_>>().join("\n")
     }
+}
+
+/// An engine that knows the limits of pools.
+fn engine(pools: &[PoolOptions]) -> Docker {
+    let docker = Docker::start(docker::Config::runners(IMAGE)).unwrap();
+    for PoolOptions { name, most, per_scope } in pools {
+        docker.limit(name, *most, *per_scope);
+    }
+    docker
 }
 
 /// A program of the workspace: cargo puts it beside this test's own folder.
