@@ -17,7 +17,7 @@ const SOURCE: &str = include_str!("clock.c");
 
 /// The wall clock of a process. Its monotonic clock is the machine's.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub struct Clock {
     /// How many seconds it is ahead. The process has it in its memory.
     ahead: File,
     folder: TempDir,
@@ -25,7 +25,11 @@ pub(super) struct Clock {
 
 impl Clock {
     /// Makes one that is right. Takes a C compiler.
-    pub(super) fn make() -> Result<Self, HarnessError> {
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be compiled.
+    pub fn make() -> Result<Self, HarnessError> {
         let folder = tempfile::Builder::new().prefix("clock-").tempdir();
         let folder = folder.map_err(HarnessError::system("make a folder for a clock"))?;
         let ahead = File::create(folder.path().join("ahead")).map_err(HarnessError::system("make a clock"))?;
@@ -36,12 +40,17 @@ impl Clock {
     }
 
     /// Lets it be so many seconds ahead of the machine's from now on, or behind it.
-    pub(super) fn set(&self, seconds: i64) -> Result<(), HarnessError> {
+    ///
+    /// # Errors
+    ///
+    /// When its file cannot be written.
+    pub fn set(&self, seconds: i64) -> Result<(), HarnessError> {
         self.ahead.write_all_at(&seconds.to_ne_bytes(), 0).map_err(HarnessError::system("set a clock"))
     }
 
     /// The variables of a process that goes by it.
-    pub(super) fn variables(&self) -> [(&'static str, PathBuf); 2] {
+    #[must_use]
+    pub fn variables(&self) -> [(&'static str, PathBuf); 2] {
         [("LD_PRELOAD", self.library()), ("CLOCK", self.folder.path().join("ahead"))]
     }
 

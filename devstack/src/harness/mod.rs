@@ -21,6 +21,7 @@ mod redis_sentinel;
 mod signals;
 
 pub use certificates::Certificates;
+pub use clock::Clock;
 pub use engine::{Engine, EngineOptions};
 pub use engine_command::EngineCommand;
 pub use error::HarnessError;

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 use crate::{
     counts::Counts,
     spec::{Options, PoolOptions, job},
+    store::Kind,
     watcher::Watcher,
     world::{World, alone},
 };
@@ -46,7 +47,9 @@ struct Killer {
 
 impl Killer {
     fn new() -> Self {
-        let victims = [Victim::Worker, Victim::Ingest, Victim::Worker, Victim::Redis];
+        // A file has no process of its own.
+        let store = if crate::STORE == Kind::Redis { Victim::Redis } else { Victim::Ingest };
+        let victims = [Victim::Worker, Victim::Ingest, Victim::Worker, store];
         Self {
             victims: victims.into_iter().cycle(),
             next: Instant::now() + KILL_EVERY,
@@ -80,8 +83,8 @@ impl Killer {
                 world.ingests[ingest].start();
             }
             Some(Victim::Redis) | None => {
-                world.redis.kill();
-                world.redis.restart().await.unwrap();
+                world.store.redis().kill();
+                world.store.redis().restart().await.unwrap();
             }
         }
     }
@@ -103,7 +106,8 @@ async fn no_job_is_lost_or_doubled_while_a_process_is_killed_every_second() {
     let options = Options { ingests: INGESTS, workers: WORKERS, pools: pools.to_vec(), ..Options::default() };
     let mut world = World::start(options).await;
     let scopes: Vec<String> = (0..SCOPES).map(|number| format!("octocat/repo-{number}")).collect();
-    let watcher = Watcher::start(world.redis.port(), pools.iter().map(|pool| pool.name.to_owned()).collect(), &scopes);
+    let watcher =
+        Watcher::start(world.store.way(), pools.iter().map(|pool| pool.name.to_owned()).collect(), scopes.clone());
     let mut killer = Killer::new();
     let begun = Instant::now();
     let mut added = 0;

@@ -16,6 +16,10 @@ mod points;
 mod probe;
 mod redis;
 mod spec;
+mod store;
 mod watcher;
 mod webhooks;
 mod world;
+mod wrong_clocks;
+
+const STORE: store::Kind = store::Kind::Redis;

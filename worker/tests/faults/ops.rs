@@ -20,7 +20,7 @@ async fn a_limit_may_be_lowered_below_its_use_and_raised_again() {
     let _alone = alone().await;
     let pools = vec![PoolOptions { name: "default", most: 6, per_scope: 6 }];
     let mut world = World::start(Options { pools, ..Options::default() }).await;
-    let leased = |world: &World| world.number("ZCARD gha:{default}:lease").unwrap();
+    let leased = |world: &World| world.store.count("default", "lease").unwrap();
     for number in 0..40 {
         world.github.queue_job(job(&format!("octocat/repo-{}", number % 2), "default", "sleep 1"));
     }
@@ -47,7 +47,7 @@ async fn dead_letters_are_replayed_under_load_and_end_in_runners() {
     let refusal = Effect::status(404, "Not Found");
     world.github.fault(Fault::once("POST", "/repos/octocat/gone/actions/runners/generate-jitconfig", refusal).times(8));
     let dead: Vec<u64> = (0..8).map(|_| world.github.queue_job(job("octocat/gone", "default", "true"))).collect();
-    world.until("they are dead letters", async || world.number("ZCARD gha:{default}:dead") == Some(8)).await;
+    world.until("they are dead letters", async || world.store.count("default", "dead") == Some(8)).await;
 
     let mut world = world;
     for number in 0..30 {
@@ -77,7 +77,7 @@ async fn workers_may_come_and_go() {
     world.worker_is_up(0).await;
     let there = async |world: &World, workers: usize| {
         let what = format!("{workers} workers say that they are there");
-        world.until(&what, async || world.number("HLEN gha:workers") == Some(workers as u64)).await;
+        world.until(&what, async || world.workers_there().await == Some(workers)).await;
     };
     under_load("workers 1, 20, 1", world, 2 * JOBS, async |world, number| match number {
         20 => world.workers[1..].iter_mut().for_each(Program::start),

@@ -21,8 +21,8 @@ async fn redis_may_be_killed_and_come_back_however_it_syncs() {
         let world = World::start(Options { redis, ..options() }).await;
         under_load(&format!("redis killed, appendfsync {fsync}"), world, JOBS, async |world, number| {
             if number % 15 == 10 {
-                world.redis.kill();
-                world.redis.restart().await.unwrap();
+                world.store.redis().kill();
+                world.store.redis().restart().await.unwrap();
             }
         })
         .await;
@@ -41,9 +41,9 @@ async fn redis_may_stand_still() {
             30 => Duration::from_secs(3 * LEASE + 1),
             _ => return,
         };
-        world.redis.freeze().unwrap();
+        world.store.redis().freeze().unwrap();
         sleep(still).await;
-        world.redis.thaw().unwrap();
+        world.store.redis().thaw().unwrap();
     })
     .await;
 }
@@ -63,7 +63,7 @@ async fn redis_may_stand_still_for_a_minute() {
             world.docker.fault(Fault::once("POST", "/containers/*/create", Effect::Delay(4 * LEASE * 1000)));
         }
         if number == BEFORE {
-            world.redis.freeze().unwrap();
+            world.store.redis().freeze().unwrap();
             since = Instant::now();
         }
         if number != WITH {
@@ -87,7 +87,7 @@ async fn redis_may_stand_still_for_a_minute() {
         let all = world.github.jobs();
         assert!(all.iter().all(|job| job.status != JobStatus::InProgress), "they went on to their end: {all:#?}");
         println!("redis frozen for a minute: {} refused, {started} runners by then", refused.len());
-        world.redis.thaw().unwrap();
+        world.store.redis().thaw().unwrap();
     })
     .await;
 }
@@ -102,7 +102,7 @@ async fn redis_may_pause_its_clients() {
             30 => "WRITE",
             _ => return,
         };
-        world.redis.command(&format!("CLIENT PAUSE 4000 {clients}")).unwrap();
+        world.store.redis().command(&format!("CLIENT PAUSE 4000 {clients}")).unwrap();
         sleep(Duration::from_secs(5)).await;
     })
     .await;
@@ -115,7 +115,7 @@ async fn redis_may_forget_scripts_and_connections() {
     under_load("scripts flushed, clients killed", world, JOBS, async |world, number| {
         let command = if number % 2 == 0 { "SCRIPT FLUSH" } else { "CLIENT KILL TYPE normal" };
         if number % 5 == 0 {
-            world.redis.command(command).unwrap();
+            world.store.redis().command(command).unwrap();
         }
     })
     .await;
@@ -127,7 +127,7 @@ async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
     let mut world = World::start(options()).await;
     let known = world.github.queue_job(job("octocat/repo-0", "default", "sleep 2"));
     world.github.wait_for_job(known, JobStatus::InProgress, PATIENCE).await.unwrap();
-    world.redis.command("CONFIG SET maxmemory 1").unwrap();
+    world.store.redis().command("CONFIG SET maxmemory 1").unwrap();
 
     let refused = world.github.queue_job(job("octocat/repo-1", "default", "true"));
     let failed = |delivered: devstack::github::Delivered| delivered.job == refused && delivered.status == Some(503);
@@ -137,7 +137,7 @@ async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
     assert_eq!(record.state, shared::model::JobState::Done, "{record:?}");
     assert!(world.record(refused).await.is_none(), "nothing of it is stored");
 
-    world.redis.command("CONFIG SET maxmemory 0").unwrap();
+    world.store.redis().command("CONFIG SET maxmemory 0").unwrap();
     world.rest(PATIENCE).await;
     let counts = Counts::of(&world);
     counts.hold("redis full");
@@ -161,7 +161,7 @@ async fn a_redis_that_has_lost_everything_costs_no_running_job() {
     let answered = |world: &World| world.github.deliveries().iter().filter(|it| it.action == "queued").count();
     world.until("they wait, and GitHub knows that they are stored", async || answered(&world) == 8).await;
 
-    world.redis.flush().unwrap();
+    world.store.redis().flush().unwrap();
     let lost = Counts::of(&world);
     println!("flushall: {lost}");
     assert_eq!(lost.lost.iter().copied().collect::<Vec<_>>(), waiting, "those that waited, and no other");
@@ -178,4 +178,52 @@ async fn a_redis_that_has_lost_everything_costs_no_running_job() {
     let counts = Counts::of(&world);
     counts.hold("flushall, and delivered again");
     assert!(counts.done >= waiting.len(), "{counts}");
+}
+
+#[tokio::test]
+async fn a_delivery_that_failed_or_was_stored_without_an_answer_is_one_job_when_it_comes_again() {
+    let _alone = alone().await;
+    let mut world = World::start(Options { proxied: true, ..Options::default() }).await;
+    let refused = world.github.add_job(job("octocat/one", "default", "true"));
+    let payload = world.github.payload(refused).unwrap();
+    world.store.redis().freeze().unwrap();
+    assert_eq!(deliver(&world, 0, "refused", &payload).await, 503);
+    world.store.redis().thaw().unwrap();
+    // Redis reads what was sent to it while it stood still: it may be stored by now.
+    world.until("it is taken", async || deliver(&world, 0, "refused", &payload).await < 300).await;
+
+    let unheard = world.github.add_job(job("octocat/one", "default", "true"));
+    let payload = world.github.payload(unheard).unwrap();
+    let proxy = world.ingests[0].proxy.as_mut().unwrap();
+    proxy.swallow_answers();
+    assert_eq!(deliver(&world, 0, "unheard", &payload).await, 503);
+    world.ingests[0].proxy.as_mut().unwrap().pass().await.unwrap();
+    assert_eq!(deliver(&world, 0, "unheard", &payload).await, 200, "it was stored");
+
+    world.rest(PATIENCE).await;
+    Counts::of(&world).hold("503, and a timeout that was carried out");
+    for id in [refused, unheard] {
+        let record = world.record(id).await.unwrap();
+        assert_eq!(record.state, JobState::Done, "{record:#?}");
+    }
+    assert_eq!(world.docker.counts().started.len(), 2);
+}
+
+/// The queue cannot be told that a runner has ended, and then its worker dies: the container is still there to tell it.
+#[tokio::test]
+async fn a_runners_end_is_in_the_queue_before_its_container_is_gone() {
+    let _alone = alone().await;
+    let mut world = World::start(Options { workers: 1, proxied: true, ..Options::default() }).await;
+    world.workers[0].proxy().trap("\r\nexited\r\n", Held::Request);
+    let id = world.github.queue_job(job("octocat/one", "default", "true"));
+    let caught = timeout(PATIENCE, world.workers[0].proxy().caught()).await;
+    assert!(caught.is_ok(), "{}", world.story());
+    world.workers[0].proxy().hold();
+    sleep(Duration::from_secs(LEASE)).await; // more than the worker waits for one answer
+    world.workers[0].kill();
+    world.workers[0].proxy.as_mut().unwrap().pass().await.unwrap();
+    world.workers[0].start();
+    world.rest(PATIENCE).await;
+    assert_eq!(world.record(id).await.unwrap().state, JobState::Done);
+    Counts::of(&world).hold("an end that was not heard");
 }

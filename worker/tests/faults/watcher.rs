@@ -10,21 +10,10 @@ use std::{
     time::Duration,
 };
 
-use crate::probe::Probe;
+use crate::store::Way;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// Answers `LEASED BAD`: how many leases there are, and of how many entries it is not clear where they are: each is in one
-/// place of `queued`, `delayed`, `lease` and `dead`, and each lease is counted with its scope.
-const LOOK_LUA: &str = "local P=KEYS[1] local bad=0 \
-    local function at(id) local n=0 for _,k in ipairs({'queued','delayed','lease','dead'}) do \
-        if redis.call('ZSCORE',P..k,id) then n=n+1 end end return n end \
-    for _,k in ipairs({'delayed','lease','dead'}) do for _,id in ipairs(redis.call('ZRANGE',P..k,0,-1)) do \
-        if at(id)>1 then bad=bad+1 end end end \
-    local active=0 for _,s in ipairs(ARGV) do active=active+redis.call('SCARD',P..'active:'..s) end \
-    local leased=redis.call('ZCARD',P..'lease') if active~=leased then bad=bad+1 end \
-    return redis.status_reply(leased..' '..bad)";
 
 /// A thread that looks until it is dropped.
 #[derive(Debug)]
@@ -46,25 +35,21 @@ pub(crate) struct Seen {
 }
 
 impl Watcher {
-    pub(crate) fn start(port: u16, pools: Vec<String>, scopes: &[String]) -> Self {
+    pub(crate) fn start(store: Way, pools: Vec<String>, scopes: Vec<String>) -> Self {
         let (seen, stop) = (Arc::<Mutex<Seen>>::default(), Arc::<AtomicBool>::default());
-        let scopes = scopes.join(" ");
         let thread = thread::spawn({
             let (seen, stop) = (Arc::clone(&seen), Arc::clone(&stop));
             move || {
                 let mut probe = None;
                 while !stop.load(Ordering::Relaxed) {
                     thread::sleep(LOOK);
-                    probe = probe.or_else(|| Probe::connect(port).ok());
+                    probe = probe.or_else(|| store.probe().ok());
                     for pool in &pools {
-                        let look = format!("EVAL \"{LOOK_LUA}\" 1 gha:{{{pool}}}: {scopes}");
                         // It is away: that is what the test is for.
-                        let Some(Ok(Some(answer))) = probe.as_mut().map(|probe| probe.one(&look)) else {
+                        let Some(Ok((leased, bad))) = probe.as_mut().map(|probe| probe.look(pool, &scopes)) else {
                             probe = None;
                             break;
                         };
-                        let mut numbers = answer.split(' ').map(|number| number.parse::<u64>().unwrap());
-                        let (leased, bad) = (numbers.next().unwrap(), numbers.next().unwrap());
                         let mut seen = seen.lock().unwrap();
                         seen.looks += 1;
                         seen.bad += bad;

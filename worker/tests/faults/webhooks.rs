@@ -138,7 +138,7 @@ async fn a_burst_is_taken_in_by_three_ingests() {
         }
         world.github.queue_job(job(&format!("octocat/repo-{}", number % 10), "default", "true"));
     }
-    let stored = || world.number("ZCARD gha:{default}:queued") == Some(BURST as u64);
+    let stored = || world.store.count("default", "queued") == Some(BURST as u64);
     world.until("all are stored", async || stored()).await;
     println!("burst: {BURST} jobs are stored after {:?}", begun.elapsed());
     world
@@ -147,33 +147,4 @@ async fn a_burst_is_taken_in_by_three_ingests() {
             deliveries.len() == BURST && deliveries.iter().all(|delivered| delivered.status == Some(202))
         })
         .await;
-}
-
-#[tokio::test]
-async fn a_delivery_that_failed_or_was_stored_without_an_answer_is_one_job_when_it_comes_again() {
-    let _alone = alone().await;
-    let mut world = World::start(Options { proxied: true, ..Options::default() }).await;
-    let refused = world.github.add_job(job("octocat/one", "default", "true"));
-    let payload = world.github.payload(refused).unwrap();
-    world.redis.freeze().unwrap();
-    assert_eq!(deliver(&world, 0, "refused", &payload).await, 503);
-    world.redis.thaw().unwrap();
-    // Redis reads what was sent to it while it stood still: it may be stored by now.
-    world.until("it is taken", async || deliver(&world, 0, "refused", &payload).await < 300).await;
-
-    let unheard = world.github.add_job(job("octocat/one", "default", "true"));
-    let payload = world.github.payload(unheard).unwrap();
-    let proxy = world.ingests[0].proxy.as_mut().unwrap();
-    proxy.swallow_answers();
-    assert_eq!(deliver(&world, 0, "unheard", &payload).await, 503);
-    world.ingests[0].proxy.as_mut().unwrap().pass().await.unwrap();
-    assert_eq!(deliver(&world, 0, "unheard", &payload).await, 200, "it was stored");
-
-    world.rest(PATIENCE).await;
-    Counts::of(&world).hold("503, and a timeout that was carried out");
-    for id in [refused, unheard] {
-        let record = world.record(id).await.unwrap();
-        assert_eq!(record.state, JobState::Done, "{record:#?}");
-    }
-    assert_eq!(world.docker.counts().started.len(), 2);
 }

@@ -9,7 +9,7 @@ use std::{
 use devstack::{
     docker::{self, StandIn as Docker},
     github::{Config, JobStatus, Permissions, StandIn as Github, Timings, Webhook},
-    harness::{Process, ProcessSpec, Proxy, RedisServer, free_port},
+    harness::{Process, ProcessSpec, Proxy, free_port},
 };
 use secrecy::SecretString;
 use shared::queue::{JobRecord, Queue, QueueConfig};
@@ -20,8 +20,8 @@ use tokio::{
 };
 
 use crate::{
-    probe::Probe,
     spec::{IMAGE, LEASE, Options, PoolOptions},
+    store::Store,
 };
 
 pub(crate) const SECRET: &str = "a secret of at least sixteen bytes";
@@ -42,7 +42,7 @@ pub(crate) async fn alone() -> MutexGuard<'static, ()> {
 }
 
 pub(crate) struct World {
-    pub(crate) redis: RedisServer,
+    pub(crate) store: Store,
     pub(crate) github: Github,
     /// The engine of the first host.
     pub(crate) docker: Docker,
@@ -90,6 +90,13 @@ impl Program {
         self.proxy.as_ref().unwrap()
     }
 
+    /// Lets go on what its proxy holds back, if it has one.
+    pub(crate) fn release(&self) {
+        if let Some(proxy) = &self.proxy {
+            proxy.release();
+        }
+    }
+
     fn lines(&self) -> Vec<String> {
         self.process.as_ref().map(Process::lines).unwrap_or_default()
     }
@@ -108,12 +115,7 @@ impl World {
 
     /// A world without a running worker.
     pub(crate) async fn still(options: Options) -> Self {
-        let arguments = options.redis.clone();
-        let redis = if options.clock {
-            RedisServer::start_with_clock(arguments).await.unwrap()
-        } else {
-            RedisServer::start_with(arguments).await.unwrap()
-        };
+        let store = Store::start(&options).await;
         let github = {
             let timings = Timings {
                 // A runner that was killed is noticed sooner than at GitHub.
@@ -129,10 +131,10 @@ impl World {
         let (docker, elsewhere) = (engines.next().unwrap(), engines.collect());
         let files = tempfile::tempdir().unwrap();
         std::fs::write(files.path().join("pools.toml"), options.pools_toml()).unwrap();
-        let config = QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() };
+        let config = QueueConfig { url: SecretString::from(store.url()), ..QueueConfig::default() };
         let mut world = Self {
             queue: Queue::new(&config).unwrap(),
-            redis,
+            store,
             github,
             docker,
             elsewhere,
@@ -158,16 +160,18 @@ impl World {
         program
             .env("QUEUE_LEASE_SECONDS", LEASE.to_string())
             .env("AUTOSCALER_POOLS", pools)
-            .env("QUEUE_URL", self.redis.url())
+            .env("QUEUE_URL", self.store.url())
+            .envs(self.store.variables())
             .envs(self.options.env.clone())
     }
 
     /// A program's way to Redis, if it has one of its own.
     async fn way(&self, spec: ProcessSpec) -> (ProcessSpec, Option<Proxy>) {
+        let Store::Redis(redis) = &self.store else { return (spec, None) };
         if !self.options.proxied {
             return (spec, None);
         }
-        let proxy = Proxy::start(self.redis.port()).await.unwrap();
+        let proxy = Proxy::start(redis.port()).await.unwrap();
         (spec.env("QUEUE_URL", format!("redis://127.0.0.1:{}", proxy.port())), Some(proxy))
     }
 
@@ -250,30 +254,28 @@ impl World {
 
     /// The states of jobs in the queue.
     pub(crate) fn states(&self, jobs: &BTreeSet<u64>) -> BTreeMap<u64, String> {
-        let mut probe = Probe::connect(self.redis.port()).unwrap();
+        let mut probe = self.store.probe().unwrap();
         let mut states = BTreeMap::new();
         let jobs: Vec<u64> = jobs.iter().copied().collect();
         for pool in &self.options.pools {
             for some in jobs.chunks(100) {
-                let asked: Vec<String> =
-                    some.iter().map(|job| format!("HGET gha:{{{}}}:job:{job} state", pool.name)).collect();
-                let answers = probe.ask(&asked).unwrap();
+                let answers = probe.states(pool.name, some).unwrap();
                 states.extend(some.iter().zip(answers).filter_map(|(job, state)| Some((*job, state?))));
             }
         }
         states
     }
 
-    /// A number that a command of Redis answers with; nothing while it is away.
-    pub(crate) fn number(&self, command: &str) -> Option<u64> {
-        self.redis.command(command).ok()?.strip_prefix(':')?.parse().ok()
+    /// How many workers have told the queue that they are there.
+    pub(crate) async fn workers_there(&self) -> Option<usize> {
+        Some(self.queue.status().await.ok()?.workers.len())
     }
 
-    /// How many jobs of all pools wait, are delayed or leased; nothing while Redis is away.
+    /// How many jobs of all pools wait, are delayed or leased; nothing while the store is away.
     pub(crate) fn open(&self) -> Option<u64> {
         let sets = ["queued", "delayed", "lease"];
         let pools = self.options.pools.iter();
-        pools.flat_map(|pool| sets.map(|set| self.number(&format!("ZCARD gha:{{{}}}:{set}", pool.name)))).sum()
+        pools.flat_map(|pool| sets.map(|set| self.store.count(pool.name, set))).sum()
     }
 
     /// Waits until nothing is left to be done: no job waits or is leased, no runner is there, and what GitHub still has in
@@ -309,7 +311,11 @@ impl World {
         let mut ids: Vec<u64> = Vec::new();
         for pool in &self.options.pools {
             for set in ["queued", "delayed", "lease", "dead"] {
-                ids.extend(Probe::members(self.redis.port(), &format!("gha:{{{}}}:{set}", pool.name)));
+                let probe = self.store.probe();
+                let members = probe.and_then(|mut probe| probe.members(&format!("gha:{{{}}}:{set}", pool.name)));
+                ids.extend(
+                    members.unwrap_or_default().iter().filter_map(|entry| entry.split('~').next()?.parse::<u64>().ok()),
+                );
             }
         }
         let waiting = self.github.jobs().into_iter().filter(|job| job.status != JobStatus::Completed);
@@ -332,8 +338,7 @@ impl World {
     }
 
     fn jobs_are_settled(&self) -> bool {
-        let dead: Option<u64> =
-            self.options.pools.iter().map(|pool| self.number(&format!("ZCARD gha:{{{}}}:dead", pool.name))).sum();
+        let dead: Option<u64> = self.options.pools.iter().map(|pool| self.store.count(pool.name, "dead")).sum();
         let open = self.github.jobs().iter().filter(|job| job.status != JobStatus::Completed).count();
         dead.is_some_and(|dead| open <= usize::try_from(dead).unwrap())
     }

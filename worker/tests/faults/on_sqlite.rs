@@ -1,0 +1,18 @@
+//! The same as `main.rs`, with a file of SQLite's: what befalls processes, not what befalls a server between them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+#![allow(dead_code, reason = "what only `main.rs` needs")]
+
+mod clocks;
+mod counts;
+mod kills;
+mod load;
+mod ops;
+mod points;
+mod probe;
+mod spec;
+mod store;
+mod watcher;
+mod webhooks;
+mod world;
+
+const STORE: store::Kind = store::Kind::Sqlite;
