@@ -1,7 +1,7 @@
 //! Keeps the leases of this worker's jobs alive, and tells their tasks when one was lost or cancelled.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -129,7 +129,7 @@ impl Keeper {
     }
 
     async fn beat(&self) -> Result<(), QueueError> {
-        for pool in &self.pools {
+        for pool in &self.beaten() {
             let sent = Instant::now();
             let leases: Vec<LeaseId> = {
                 let held = self.held();
@@ -165,6 +165,13 @@ impl Keeper {
             problem: self.engine.problem(),
         };
         self.queue.announce(&self.worker, said).await
+    }
+
+    /// The pools that are to be beaten: those that this worker serves, and those of the runners that it found up besides, which
+    /// it served before its settings were changed, or a neighbour did.
+    fn beaten(&self) -> BTreeSet<PoolName> {
+        let held = self.held();
+        self.pools.iter().chain(held.values().map(|held| &held.pool)).cloned().collect()
     }
 
     /// Puts back the leases that were lost because the store has lost their jobs, and returns the others.

@@ -12,7 +12,7 @@ use shared::{
 };
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
-use worker::keeper::Keeper;
+use worker::keeper::{Hold, Keeper};
 
 /// Short, to be waited for. A worker beats every third of it.
 const LEASE: Duration = Duration::from_millis(900);
@@ -42,7 +42,12 @@ impl World {
 
     /// A worker's keeper, which beats.
     fn keeper(&mut self, name: &str) -> Arc<Keeper> {
-        let served = vec![PoolName::default_pool()];
+        self.keeper_of(name, &["default"])
+    }
+
+    /// The same, of a worker that serves these pools.
+    fn keeper_of(&mut self, name: &str, served: &[&str]) -> Arc<Keeper> {
+        let served = served.iter().map(|pool| pool.parse().unwrap()).collect();
         let keeper = Keeper::new(self.queue(), worker(name), served, self.pools.clone(), 5, Arc::default());
         let beating = Arc::clone(&keeper);
         self.parts.spawn(async move { beating.run(CancellationToken::new()).await });
@@ -76,6 +81,16 @@ impl World {
             Reserved::Job(lease) => *lease,
             other => panic!("no job: {other:?}"),
         }
+    }
+
+    /// Sees that nobody else gets the job, and that its worker knows that it is held.
+    async fn is_kept(&self, hold: &Hold) {
+        for _ in 0..30 {
+            let reserved = self.reserve("another").await;
+            assert!(matches!(reserved, Reserved::Empty { next_due: None }), "{reserved:?}");
+            sleep(LEASE / 10).await;
+        }
+        assert!(hold.is_fresh() && !hold.lost.is_cancelled());
     }
 }
 
@@ -125,4 +140,13 @@ async fn a_lease_that_another_worker_has_is_lost() {
     world.redis.command("HSET gha:{default}:job:1 epoch 7").unwrap();
     sleep(LEASE / 2).await;
     assert!(hold.lost.is_cancelled());
+}
+
+#[tokio::test]
+async fn the_lease_of_a_runner_is_kept_whose_pool_the_worker_does_not_serve_any_more() {
+    let mut world = World::new().await;
+    world.enqueue(1).await;
+    let keeper = world.keeper_of("a", &["other"]);
+    let lease = world.lease("a").await;
+    world.is_kept(&keeper.hold(&lease)).await;
 }
