@@ -126,7 +126,7 @@ impl<P: Provider> Dispatch<P> {
     /// Asks each pool for a job, a different one first each time. Awaited, never raced: a call that is dropped half-way
     /// leases a job to nobody.
     async fn reserve(&mut self) -> Next {
-        let mut at_most = WAIT_MAX;
+        let (mut at_most, mut failure) = (WAIT_MAX, None);
         for _ in 0..self.pools.len() {
             self.pools.rotate_left(1);
             loop {
@@ -139,13 +139,14 @@ impl<P: Provider> Dispatch<P> {
                         error!(error = %chain(&error), "The job is a dead letter");
                         continue;
                     }
-                    Err(error) => {
-                        warn!(error = %chain(&error), "Cannot ask the queue for a job");
-                        return Next::Wait(Backoff::RECONNECT.most);
-                    }
+                    // The other pools may be on other servers.
+                    Err(error) => failure = failure.or(Some(error)),
                 }
                 break;
             }
+        }
+        if let Some(error) = failure {
+            warn!(error = %chain(&error), "Cannot ask the queue for a job");
         }
         Next::Wait(at_most)
     }

@@ -128,34 +128,11 @@ impl Keeper {
         }
     }
 
+    /// A pool that cannot be beaten keeps no other from it: they may be on other servers. The first error is returned.
     async fn beat(&self) -> Result<(), QueueError> {
+        let mut done = Ok(());
         for pool in &self.beaten() {
-            let sent = Instant::now();
-            let leases: Vec<LeaseId> = {
-                let held = self.held();
-                let of_pool = held.iter().filter(|(_, held)| &held.pool == pool);
-                of_pool
-                    .map(|((job, attempt), held)| LeaseId { job: *job, attempt: *attempt, epoch: held.epoch })
-                    .collect()
-            };
-            let mut beat = self.queue.beat(pool, &leases).await?;
-            beat.lost = self.restore(beat.lost).await?;
-            self.tell_limit(pool, beat.limit_known).await?;
-            let mut held = self.held();
-            for lease in &leases {
-                let job = lease.job;
-                let Some(held) = held.get_mut(&key(*lease)).filter(|held| held.epoch == lease.epoch) else { continue };
-                if beat.lost.contains(lease) {
-                    warn!(job.id = %job, "The lease was lost");
-                    held.lost.cancel();
-                } else {
-                    held.renewed = sent;
-                }
-                if beat.cancelled.contains(lease) && !held.cancelled.is_cancelled() {
-                    info!(job.id = %job, "The job was cancelled");
-                    held.cancelled.cancel();
-                }
-            }
+            done = done.and(self.beat_pool(pool).await);
         }
         let runners = u64::try_from(self.count()).unwrap_or(u64::MAX);
         let said = Announcement {
@@ -164,7 +141,35 @@ impl Keeper {
             pools: self.pools.clone(),
             problem: self.engine.problem(),
         };
-        self.queue.announce(&self.worker, said).await
+        done.and(self.queue.announce(&self.worker, said).await)
+    }
+
+    async fn beat_pool(&self, pool: &PoolName) -> Result<(), QueueError> {
+        let sent = Instant::now();
+        let leases: Vec<LeaseId> = {
+            let held = self.held();
+            let of_pool = held.iter().filter(|(_, held)| &held.pool == pool);
+            of_pool.map(|((job, attempt), held)| LeaseId { job: *job, attempt: *attempt, epoch: held.epoch }).collect()
+        };
+        let mut beat = self.queue.beat(pool, &leases).await?;
+        beat.lost = self.restore(beat.lost).await?;
+        self.tell_limit(pool, beat.limit_known).await?;
+        let mut held = self.held();
+        for lease in &leases {
+            let job = lease.job;
+            let Some(held) = held.get_mut(&key(*lease)).filter(|held| held.epoch == lease.epoch) else { continue };
+            if beat.lost.contains(lease) {
+                warn!(job.id = %job, "The lease was lost");
+                held.lost.cancel();
+            } else {
+                held.renewed = sent;
+            }
+            if beat.cancelled.contains(lease) && !held.cancelled.is_cancelled() {
+                info!(job.id = %job, "The job was cancelled");
+                held.cancelled.cancel();
+            }
+        }
+        Ok(())
     }
 
     /// The pools that are to be beaten: those that this worker serves, and those of the runners that it found up besides, which

@@ -150,3 +150,14 @@ async fn the_lease_of_a_runner_is_kept_whose_pool_the_worker_does_not_serve_any_
     let lease = world.lease("a").await;
     world.is_kept(&keeper.hold(&lease)).await;
 }
+
+#[tokio::test]
+async fn a_pool_that_cannot_be_beaten_costs_no_other_its_leases() {
+    let mut world = World::new().await;
+    world.redis.command("SET gha:{bad}:delayed spoilt").unwrap();
+    world.enqueue(1).await;
+    let keeper = world.keeper_of("a", &["bad", "default"]);
+    let lease = world.lease("a").await;
+    world.is_kept(&keeper.hold(&lease)).await;
+    assert_eq!(world.redis.command("HEXISTS gha:workers a").unwrap(), ":1", "it says that it is there");
+}

@@ -121,6 +121,27 @@ async fn redis_may_forget_scripts_and_connections() {
     .await;
 }
 
+/// A worker that gives up a round at each of them waits for five seconds, three times.
+#[tokio::test]
+async fn pools_that_cannot_be_asked_for_jobs_hold_up_no_other() {
+    const SPOILT: [&str; 3] = ["spoilt-1", "spoilt-2", "spoilt-3"];
+    let _alone = alone().await;
+    let pools = ["default"].into_iter().chain(SPOILT).map(|name| PoolOptions { name, most: 2, per_scope: 2 }).collect();
+    let mut world = World::start(Options { workers: 1, pools, ..Options::default() }).await;
+    for pool in SPOILT {
+        world.redis.command(&format!("SET gha:{{{pool}}}:delayed spoilt")).unwrap();
+    }
+    for _ in 0..2 {
+        let id = world.github.queue_job(job("octocat/one", "default", "true"));
+        world.github.wait_for_job(id, JobStatus::InProgress, Duration::from_secs(8)).await.unwrap();
+    }
+    for pool in SPOILT {
+        world.redis.command(&format!("DEL gha:{{{pool}}}:delayed")).unwrap();
+    }
+    world.rest(PATIENCE).await;
+    Counts::of(&world).hold("spoilt pools");
+}
+
 #[tokio::test]
 async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
     let _alone = alone().await;
