@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::{FutureExt as _, future::Fuse};
+use futures_util::{
+    FutureExt as _,
+    future::{Fuse, maybe_done},
+};
 use shared::{
     backoff::Backoff,
     model::PoolName,
@@ -159,13 +162,18 @@ impl<P: Provider> Dispatch<P> {
         let sweep = self.janitor.sweep().await;
         for (lease, found) in sweep.adopted {
             let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
-            // A runner that is up takes its room, even if there is less of it than before.
-            let room = Arc::clone(&self.capacity).try_acquire_owned().ok();
+            // A runner that is up takes its room. If there is less of it than before, it takes what is freed next: it stands
+            // in line from now on, before the next job does.
+            let mut room = Box::pin(maybe_done(permit(Arc::clone(&self.capacity))));
+            (&mut room).now_or_never();
             let task = adopt(Arc::clone(&self.context), lease, found);
             self.tasks.spawn(
                 async move {
-                    task.await;
-                    drop(room);
+                    tokio::pin!(task);
+                    tokio::select! {
+                        () = &mut task => {}
+                        () = &mut room => task.await,
+                    }
                 }
                 .instrument(span),
             );
@@ -213,14 +221,14 @@ async fn room<P>(
     capacity: &Arc<Semaphore>,
     starts: &Arc<Semaphore>,
 ) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
-    let room = permit(capacity).await;
-    let starting = permit(starts).await;
+    let room = permit(Arc::clone(capacity)).await;
+    let starting = permit(Arc::clone(starts)).await;
     context.engine.up().await;
     (room, starting)
 }
 
-async fn permit(semaphore: &Arc<Semaphore>) -> OwnedSemaphorePermit {
-    match Arc::clone(semaphore).acquire_owned().await {
+async fn permit(semaphore: Arc<Semaphore>) -> OwnedSemaphorePermit {
+    match semaphore.acquire_owned().await {
         Ok(permit) => permit,
         Err(_closed) => std::future::pending().await, // nobody closes it
     }

@@ -1,9 +1,9 @@
 //! Row 6: what operators do while jobs run.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use devstack::{
-    github::{Conclusion, Effect, Fault},
+    github::{Conclusion, Effect, Fault, JobStatus},
     harness::Signal,
 };
 use tokio::time::sleep;
@@ -113,6 +113,44 @@ async fn a_worker_that_is_told_to_stop_leaves_its_runners_to_the_others() {
     let counts = Counts::of(&world);
     counts.hold("SIGTERM with running containers");
     assert_eq!((counts.runners, counts.done), (12, 12));
+}
+
+#[tokio::test]
+async fn a_worker_that_adopted_more_runners_than_it_may_have_starts_none_until_it_has_fewer() {
+    let _alone = alone().await;
+    let mut world = World::start(Options { workers: 1, capacity: 2, ..Options::default() }).await;
+    let files = tempfile::tempdir().unwrap();
+    let queue = |script: &str| world.github.queue_job(job("octocat/one", "default", script));
+    let mut running = [0, 1].map(|number| {
+        let file = files.path().join(number.to_string());
+        (queue(&format!("until test -e {}; do sleep 0.1; done", file.display())), file)
+    });
+    for (id, _) in &running {
+        world.github.wait_for_job(*id, JobStatus::InProgress, PATIENCE).await.unwrap();
+    }
+    let next = queue("true");
+    world.workers[0].kill();
+    world.workers[0].spec = world.workers[0].spec.clone().env("WORKER_CAPACITY", "1");
+    world.workers[0].start();
+    world
+        .until("both are adopted", async || {
+            let adopted = async |(id, _): &(u64, PathBuf)| {
+                let record = world.record(*id).await;
+                record.is_some_and(|record| record.events.iter().any(|event| event.what == "adopted"))
+            };
+            adopted(&running[0]).await && adopted(&running[1]).await
+        })
+        .await;
+
+    // The one that was adopted first, for it has the only place.
+    running.sort_by_key(|(id, _)| world.docker.containers()[0].took != Some(*id));
+    std::fs::write(&running[0].1, "").unwrap();
+    world.until("one is gone", async || world.docker.containers().len() == 1).await;
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(world.github.job(next).unwrap().status, JobStatus::Queued, "the other one has its place now");
+    std::fs::write(&running[1].1, "").unwrap();
+    world.rest(PATIENCE).await;
+    Counts::of(&world).hold("capacity below the adopted runners");
 }
 
 #[tokio::test]
