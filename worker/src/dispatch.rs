@@ -178,9 +178,12 @@ impl<P: Provider> Dispatch<P> {
                 .instrument(span),
             );
         }
-        for found in sweep.abandoned {
+        for (found, retiring) in sweep.abandoned {
             let context = Arc::clone(&self.context);
-            self.tasks.spawn(async move { retire(&context, found).await });
+            self.tasks.spawn(async move {
+                retire(&context, found).await;
+                drop(retiring);
+            });
         }
     }
 

@@ -1,28 +1,47 @@
 //! Takes up what workers left behind on this engine: runners whose worker was restarted or fell silent, and containers
 //! that no live record stands behind.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use shared::{
     model::JobState,
     queue::{Adoption, Lease},
     telemetry::chain,
 };
+use tokio::{
+    sync::{Mutex, OwnedMutexGuard},
+    time::Instant,
+};
 use tracing::warn;
 
 use crate::{
     context::Context,
-    provider::{Found, Provider},
+    fulfil::RETIRE_AGAIN,
+    provider::{Found, Provider, RunnerState},
 };
 
 /// Looks at the containers on this engine, from time to time.
 #[derive(Debug)]
 pub struct Janitor<P> {
     context: Arc<Context<P>>,
-    /// The ids of containers that had no live record when they were last looked at. A worker removes a container
-    /// before it closes the record, so one look alone might catch it in between.
-    suspects: HashSet<String>,
+    /// Containers that had no live record when they were last looked at, by their ids.
+    suspects: HashMap<String, Suspect>,
 }
+
+/// A container without a live record.
+#[derive(Debug)]
+struct Suspect {
+    /// When it may be retired: at the next look, for a worker removes a container before it closes the record, so one look alone
+    /// might catch it in between; and after a try, not at once again.
+    due: Instant,
+    /// What it did then: a try that failed with a running one says nothing of one that has ended.
+    state: RunnerState,
+    /// Held while it is retired, which may take minutes.
+    retiring: Arc<Mutex<()>>,
+}
+
+/// Held by who retires a container.
+pub type Retiring = OwnedMutexGuard<()>;
 
 /// What a look has brought.
 #[derive(Debug, Default)]
@@ -30,7 +49,7 @@ pub struct Sweep {
     /// Runners that are this worker's now, to be watched to their end.
     pub adopted: Vec<(Lease, Found)>,
     /// Containers without a live record, to be retired.
-    pub abandoned: Vec<Found>,
+    pub abandoned: Vec<(Found, Retiring)>,
 }
 
 /// What is to be done about a container that nobody here works on. Pure.
@@ -46,7 +65,7 @@ impl<P: Provider> Janitor<P> {
     /// A janitor who has not looked yet.
     #[must_use]
     pub fn new(context: Arc<Context<P>>) -> Self {
-        Self { context, suspects: HashSet::new() }
+        Self { context, suspects: HashMap::new() }
     }
 
     /// Looks at all containers of runners on this engine that no task of this worker looks after, and adopts those it may.
@@ -61,29 +80,40 @@ impl<P: Provider> Janitor<P> {
                 return sweep;
             }
         };
-        let mut suspects = HashSet::new();
+        let (mut before, now) = (std::mem::take(&mut self.suspects), Instant::now());
         for found in found {
             let attempt = found.attempt(&self.context.prefix);
             if self.context.keeper.holds(found.job, attempt) {
                 continue;
             }
+            let (id, suspect) = (found.runner.id.clone(), before.remove(&found.runner.id));
             match self.context.queue.adopt(&found.pool, &self.context.worker, found.job, attempt).await {
                 Ok(Adoption::Adopted(lease)) => sweep.adopted.push((*lease, found)),
                 Ok(Adoption::Refused(state)) if verdict(state) == Verdict::Abandoned => {
-                    if self.suspects.contains(&found.runner.id) {
-                        sweep.abandoned.push(found);
-                    } else {
-                        suspects.insert(found.runner.id);
-                    }
+                    let (suspect, retiring) = Suspect::look(suspect, found.state, now);
+                    self.suspects.insert(id, suspect);
+                    sweep.abandoned.extend(retiring.map(|retiring| (found, retiring)));
                 }
                 Ok(Adoption::Refused(_)) => {}
                 Err(error) => {
                     warn!(job.id = %found.job, error = %chain(&error), "Cannot adopt the runner yet");
+                    self.suspects.extend(suspect.map(|suspect| (id, suspect)));
                 }
             }
         }
-        self.suspects = suspects;
         sweep
+    }
+}
+
+impl Suspect {
+    /// What is known after a look, by what was known before; with the right to retire the container, if it is time.
+    fn look(before: Option<Self>, state: RunnerState, now: Instant) -> (Self, Option<Retiring>) {
+        let Some(before) = before else { return (Self { due: now, state, retiring: Arc::default() }, None) };
+        let is_due = before.due <= now || before.state != state;
+        match Arc::clone(&before.retiring).try_lock_owned() {
+            Ok(_) if !is_due => (before, None),
+            retiring => (Self { due: now + RETIRE_AGAIN, state, ..before }, retiring.ok()),
+        }
     }
 }
 
@@ -98,7 +128,31 @@ fn verdict(state: Option<JobState>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    #[test]
+    fn a_container_is_retired_by_one_at_a_time_and_after_a_pause_again() {
+        let begun = Instant::now();
+        let mut suspect = None;
+        let mut look = |seconds, state| {
+            let (now_known, retiring) = Suspect::look(suspect.take(), state, begun + Duration::from_secs(seconds));
+            suspect = Some(now_known);
+            retiring
+        };
+        assert!(look(0, RunnerState::Running).is_none(), "one look alone says nothing");
+        let retiring = look(5, RunnerState::Running);
+        assert!(retiring.is_some());
+        for seconds in [10, 80, 100] {
+            assert!(look(seconds, RunnerState::Running).is_none(), "it is being retired");
+        }
+        drop(retiring);
+        assert!(look(105, RunnerState::Running).is_none() && look(159, RunnerState::Running).is_none());
+        assert!(look(160, RunnerState::Running).is_some());
+        assert!(look(165, RunnerState::Running).is_none());
+        assert!(look(170, RunnerState::Exited).is_some(), "it has ended");
+    }
 
     #[test]
     fn only_a_container_whose_job_has_ended_or_is_unknown_is_abandoned() {

@@ -11,3 +11,4 @@ pub use failure::Failure;
 pub use job::{adopt, fulfil};
 pub use register::{Registered, deregister, register};
 pub use retire::retire;
+pub use watch::RETIRE_AGAIN;

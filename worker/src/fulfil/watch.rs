@@ -25,7 +25,7 @@ use crate::{
 const IDLE_MAX: Duration = Duration::from_mins(5);
 
 /// How soon a retirement that did not come about is tried again.
-const RETIRE_AGAIN: Duration = Duration::from_mins(1);
+pub const RETIRE_AGAIN: Duration = Duration::from_mins(1);
 
 /// How long a runner whose registration is gone may take to say that it got a job just before.
 pub(super) const LAST_WORD: Duration = Duration::from_secs(2);

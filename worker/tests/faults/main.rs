@@ -15,6 +15,7 @@ mod ops;
 mod points;
 mod probe;
 mod redis;
+mod refusals;
 mod spec;
 mod store;
 mod watcher;

@@ -97,7 +97,7 @@ impl Program {
         }
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.process.as_ref().map(Process::lines).unwrap_or_default()
     }
 }
