@@ -24,6 +24,7 @@ use crate::{
     context::Context,
     fulfil::{adopt, fulfil, retire},
     janitor::Janitor,
+    keeper::Hold,
     provider::Provider,
 };
 
@@ -53,7 +54,7 @@ pub struct Dispatch<P> {
 
 /// What the queue had.
 enum Next {
-    Job(Box<Lease>),
+    Job(Box<Lease>, Hold),
     /// Nothing; something may be there after this long.
     Wait(Duration),
 }
@@ -104,7 +105,7 @@ impl<P: Provider> Dispatch<P> {
                 _ = sweeps.tick() => self.sweep().await,
                 () = &mut waiting => hungry = true,
                 (room, starting) = room(&context, &capacity, &starts), if hungry => match self.reserve().await {
-                    Next::Job(lease) => self.spawn(*lease, room, starting),
+                    Next::Job(lease, hold) => self.spawn(*lease, hold, room, starting),
                     Next::Wait(at_most) => {
                         hungry = false;
                         waiting.set(wait(self.context.queue.clone(), self.pools.clone(), at_most).fuse());
@@ -114,9 +115,9 @@ impl<P: Provider> Dispatch<P> {
         }
     }
 
-    fn spawn(&mut self, lease: Lease, room: OwnedSemaphorePermit, starting: OwnedSemaphorePermit) {
+    fn spawn(&mut self, lease: Lease, hold: Hold, room: OwnedSemaphorePermit, starting: OwnedSemaphorePermit) {
         let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
-        let task = fulfil(Arc::clone(&self.context), lease, starting);
+        let task = fulfil(Arc::clone(&self.context), lease, hold, starting);
         self.tasks.spawn(
             async move {
                 task.await;
@@ -133,8 +134,12 @@ impl<P: Provider> Dispatch<P> {
         for _ in 0..self.pools.len() {
             self.pools.rotate_left(1);
             loop {
+                let asked = Instant::now();
                 match self.context.queue.reserve(&self.pools[0], &self.context.worker).await {
-                    Ok(Reserved::Job(lease)) => return Next::Job(lease),
+                    Ok(Reserved::Job(lease)) => {
+                        let hold = self.context.keeper.hold(&lease, asked);
+                        return Next::Job(lease, hold);
+                    }
                     Ok(Reserved::Again) => continue,
                     Ok(Reserved::Full | Reserved::LimitUnknown | Reserved::Empty { next_due: None }) => {}
                     Ok(Reserved::Empty { next_due: Some(due) } | Reserved::Paused(due)) => at_most = at_most.min(due),
@@ -160,13 +165,13 @@ impl<P: Provider> Dispatch<P> {
             return;
         }
         let sweep = self.janitor.sweep().await;
-        for (lease, found) in sweep.adopted {
+        for (lease, hold, found) in sweep.adopted {
             let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
             // A runner that is up takes its room. If there is less of it than before, it takes what is freed next: it stands
             // in line from now on, before the next job does.
             let mut room = Box::pin(maybe_done(permit(Arc::clone(&self.capacity))));
             (&mut room).now_or_never();
-            let task = adopt(Arc::clone(&self.context), lease, found);
+            let task = adopt(Arc::clone(&self.context), lease, hold, found);
             self.tasks.spawn(
                 async move {
                     tokio::pin!(task);

@@ -17,6 +17,7 @@ use tracing::warn;
 use crate::{
     context::Context,
     fulfil::RETIRE_AGAIN,
+    keeper::Hold,
     provider::{Found, Provider, RunnerState},
 };
 
@@ -47,7 +48,7 @@ pub type Retiring = OwnedMutexGuard<()>;
 #[derive(Debug, Default)]
 pub struct Sweep {
     /// Runners that are this worker's now, to be watched to their end.
-    pub adopted: Vec<(Lease, Found)>,
+    pub adopted: Vec<(Lease, Hold, Found)>,
     /// Containers without a live record, to be retired.
     pub abandoned: Vec<(Found, Retiring)>,
 }
@@ -80,17 +81,21 @@ impl<P: Provider> Janitor<P> {
                 return sweep;
             }
         };
-        let (mut before, now) = (std::mem::take(&mut self.suspects), Instant::now());
+        let mut before = std::mem::take(&mut self.suspects);
         for found in found {
             let attempt = found.attempt(&self.context.prefix);
             if self.context.keeper.holds(found.job, attempt) {
                 continue;
             }
+            let asked = Instant::now();
             let (id, suspect) = (found.runner.id.clone(), before.remove(&found.runner.id));
             match self.context.queue.adopt(&found.pool, &self.context.worker, found.job, attempt).await {
-                Ok(Adoption::Adopted(lease)) => sweep.adopted.push((*lease, found)),
+                Ok(Adoption::Adopted(lease)) => {
+                    let hold = self.context.keeper.hold(&lease, asked);
+                    sweep.adopted.push((*lease, hold, found));
+                }
                 Ok(Adoption::Refused(state)) if verdict(state) == Verdict::Abandoned => {
-                    let (suspect, retiring) = Suspect::look(suspect, found.state, now);
+                    let (suspect, retiring) = Suspect::look(suspect, found.state, asked);
                     self.suspects.insert(id, suspect);
                     sweep.abandoned.extend(retiring.map(|retiring| (found, retiring)));
                 }

@@ -40,7 +40,7 @@ struct Held {
     pool: PoolName,
     epoch: u64,
     backup: Backup,
-    /// Before the last beat that extended it was sent.
+    /// Before the call was sent that gave it, or extended it last.
     renewed: Instant,
     lost: CancellationToken,
     cancelled: CancellationToken,
@@ -72,14 +72,14 @@ impl Keeper {
         Arc::new(Self { queue, worker, pools, limits, capacity, engine, held, unlimited })
     }
 
-    /// Takes a lease that was just given into its care.
+    /// Takes a lease that was just given into its care. It was `asked` for then, and has lasted no longer.
     #[must_use]
-    pub fn hold(self: &Arc<Self>, lease: &Lease) -> Hold {
+    pub fn hold(self: &Arc<Self>, lease: &Lease, asked: Instant) -> Hold {
         let entry = Held {
             pool: lease.pool().clone(),
             epoch: lease.id().epoch,
             backup: lease.backup(),
-            renewed: Instant::now(),
+            renewed: asked,
             lost: CancellationToken::new(),
             cancelled: CancellationToken::new(),
         };
@@ -148,7 +148,7 @@ impl Keeper {
         let sent = Instant::now();
         let leases: Vec<LeaseId> = {
             let held = self.held();
-            let of_pool = held.iter().filter(|(_, held)| &held.pool == pool);
+            let of_pool = held.iter().filter(|(_, held)| &held.pool == pool && !held.lost.is_cancelled());
             of_pool.map(|((job, attempt), held)| LeaseId { job: *job, attempt: *attempt, epoch: held.epoch }).collect()
         };
         let mut beat = self.queue.beat(pool, &leases).await?;

@@ -10,7 +10,10 @@ use shared::{
     queue::{Lease, Queue, QueueConfig, Reserved},
     settings::Environment,
 };
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
 use tokio_util::sync::CancellationToken;
 use worker::keeper::{Hold, Keeper};
 
@@ -108,7 +111,7 @@ async fn a_store_that_lost_everything_gets_it_back_from_the_workers_and_never_ha
     sleep(LEASE / 6).await; // they do not beat at the same time
     let b = world.keeper("b");
     let (of_a, of_b) = (world.lease("a").await, world.lease("b").await);
-    let holds = [a.hold(&of_a), b.hold(&of_b)];
+    let holds = [a.hold(&of_a, Instant::now()), b.hold(&of_b, Instant::now())];
     sleep(LEASE / 2).await;
 
     world.redis.flush().unwrap();
@@ -136,7 +139,7 @@ async fn a_lease_that_another_worker_has_is_lost() {
     world.enqueue(1).await;
     let keeper = world.keeper("a");
     let lease = world.lease("a").await;
-    let hold = keeper.hold(&lease);
+    let hold = keeper.hold(&lease, Instant::now());
     world.redis.command("HSET gha:{default}:job:1 epoch 7").unwrap();
     sleep(LEASE / 2).await;
     assert!(hold.lost.is_cancelled());
@@ -148,7 +151,7 @@ async fn the_lease_of_a_runner_is_kept_whose_pool_the_worker_does_not_serve_any_
     world.enqueue(1).await;
     let keeper = world.keeper_of("a", &["other"]);
     let lease = world.lease("a").await;
-    world.is_kept(&keeper.hold(&lease)).await;
+    world.is_kept(&keeper.hold(&lease, Instant::now())).await;
 }
 
 #[tokio::test]
@@ -158,6 +161,18 @@ async fn a_pool_that_cannot_be_beaten_costs_no_other_its_leases() {
     world.enqueue(1).await;
     let keeper = world.keeper_of("a", &["bad", "default"]);
     let lease = world.lease("a").await;
-    world.is_kept(&keeper.hold(&lease)).await;
+    world.is_kept(&keeper.hold(&lease, Instant::now())).await;
     assert_eq!(world.redis.command("HEXISTS gha:workers a").unwrap(), ":1", "it says that it is there");
+}
+
+#[tokio::test]
+async fn a_lease_whose_answer_came_late_is_not_fresh_before_a_beat() {
+    let mut world = World::new().await;
+    world.enqueue(1).await;
+    let keeper = world.keeper("a");
+    let lease = world.lease("a").await;
+    let hold = keeper.hold(&lease, Instant::now() - LEASE);
+    assert!(!hold.is_fresh());
+    sleep(LEASE / 2).await;
+    assert!(hold.is_fresh());
 }

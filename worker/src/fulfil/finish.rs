@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     context::Context,
+    keeper::Hold,
     provider::{Provider, RunnerHandle},
     runner::{Outcome, settlement},
 };
@@ -30,7 +31,13 @@ const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 /// Ends a job whose runner has ended. The slot is free only once the container is gone, so that a limit holds for
 /// containers, too; and the container goes only once the queue knows of the runner's end: were this worker to die in
 /// between, nothing would tell of it.
-pub(super) async fn finish<P: Provider>(context: &Context<P>, mut lease: Lease, runner: Runner, ended: Ended) {
+pub(super) async fn finish<P: Provider>(
+    context: &Context<P>,
+    mut lease: Lease,
+    hold: Hold,
+    runner: Runner,
+    ended: Ended,
+) {
     let settlement = settlement(&ended.outcome, lease.attempts, Backoff::JOB);
     lease.happened(What::Exited, ended.exit.to_string());
     let exited = match &settlement {
@@ -45,7 +52,7 @@ pub(super) async fn finish<P: Provider>(context: &Context<P>, mut lease: Lease, 
     if remove(context, &runner.handle).await {
         lease.happened(What::Removed, "");
     }
-    settle(context, lease, settlement).await;
+    settle(context, lease, hold, settlement).await;
     if !deregisters_itself(&ended.outcome) {
         clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
     }

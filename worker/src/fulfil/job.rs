@@ -46,26 +46,29 @@ impl From<Found> for Runner {
 
 /// Gives a leased job its runner and stays with it until it is gone, the lease is lost, or the worker stops.
 /// `starting` is the right to prepare a runner, given back once it is started.
-pub async fn fulfil<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, starting: OwnedSemaphorePermit) {
+pub async fn fulfil<P: Provider>(
+    context: Arc<Context<P>>,
+    mut lease: Lease,
+    mut hold: Hold,
+    starting: OwnedSemaphorePermit,
+) {
     let reserved = Instant::now();
-    let mut hold = context.keeper.hold(&lease);
     let name = RunnerName::new(&context.prefix, lease.job_id(), lease.id().attempt);
     match prepare(&context, &mut lease, &mut hold, &name).await {
         Ok(runner) => {
             context.metrics.started(reserved.elapsed());
             drop(starting);
-            watch_to_its_end(&context, lease, &hold, runner).await;
+            watch_to_its_end(&context, lease, hold, runner).await;
         }
         Err(failure) => {
             drop(starting);
-            give_up(&context, lease, &name, &failure).await;
+            give_up(&context, lease, hold, &name, &failure).await;
         }
     }
 }
 
 /// Stays with a runner that another worker, or this one before a restart, has started.
-pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, found: Found) {
-    let hold = context.keeper.hold(&lease);
+pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, hold: Hold, found: Found) {
     info!(runner.name = %found.runner.name, "Adopted the runner");
     if found.state == RunnerState::Created {
         let reason = "its worker ended before the runner was started".to_owned();
@@ -73,10 +76,10 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, foun
             return;
         }
         finish::discard(&context, &found.into()).await;
-        settle(&context, lease, Settlement::Release { delay: Duration::ZERO, reason }).await;
+        settle(&context, lease, hold, Settlement::Release { delay: Duration::ZERO, reason }).await;
         return;
     }
-    watch_to_its_end(&context, lease, &hold, found.into()).await;
+    watch_to_its_end(&context, lease, hold, found.into()).await;
 }
 
 /// Makes and starts the runner, or finds the one that an earlier attempt has started.
@@ -291,17 +294,17 @@ async fn gone<P>(context: &Context<P>, lease: &mut Lease) -> Result<(), Failure>
     record_surely(context, lease, Progress { gone: true, ..Progress::default() }).await
 }
 
-async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, hold: &Hold, runner: Runner) {
+async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, hold: Hold, runner: Runner) {
     info!(runner.name = %runner.handle.name, "The runner is up");
-    match watch::watch(context, &mut lease, hold, &runner).await {
-        watch::Watched::Ended(ended) => finish::finish(context, lease, runner, ended).await,
+    match watch::watch(context, &mut lease, &hold, &runner).await {
+        watch::Watched::Ended(ended) => finish::finish(context, lease, hold, runner, ended).await,
         watch::Watched::Left => info!(runner.name = %runner.handle.name, "Left the runner to the next worker"),
         watch::Watched::Lost => warn!(runner.name = %runner.handle.name, "Left the runner to the job's new worker"),
     }
 }
 
 /// Ends the lease of a job that got no runner.
-async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, name: &RunnerName, failure: &Failure) {
+async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, name: &RunnerName, failure: &Failure) {
     warn!(error = %chain(failure), attempts = lease.attempts, "The job got no runner");
     if let Some(pause) = failure.pause() {
         let pools: Vec<_> = context.pools.iter().map(|pool| pool.name.clone()).collect();
@@ -311,15 +314,17 @@ async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, name: &RunnerN
     }
     let scope = lease.job.scope.clone();
     let attempts = lease.attempts;
-    settle(context, lease, failure.settlement(attempts)).await;
+    settle(context, lease, hold, failure.settlement(attempts)).await;
     if failure.leaves_registration() {
         clean_up(&context.github, &scope, None, name).await;
     }
 }
 
-/// Ends the lease and says how.
-pub(super) async fn settle<P>(context: &Context<P>, lease: Lease, settlement: Settlement) {
-    match context.queue.settle(lease, settlement).await {
+/// Ends the lease and says how. It is in nobody's care from then on, for a beat would take it for lost.
+pub(super) async fn settle<P>(context: &Context<P>, lease: Lease, hold: Hold, settlement: Settlement) {
+    let settled = context.queue.settle(lease, settlement).await;
+    drop(hold);
+    match settled {
         Ok(state) => {
             context.metrics.settled(state);
             info!(job.state = %state, "The job's lease ended");

@@ -6,9 +6,45 @@ use devstack::github::{Effect, Fault};
 use tokio::time::sleep;
 
 use crate::{
+    counts::Counts,
     spec::{LEASE, Options, job},
-    world::{World, alone},
+    world::{PATIENCE, World, alone},
 };
+
+const JIT: &str = "/repos/*/generate-jitconfig";
+
+/// What a worker says of a lease that it has lost.
+fn losses(world: &World) -> usize {
+    world.workers[0].lines().iter().filter(|line| line.contains("The lease was lost")).count()
+}
+
+/// GitHub has registered the runner and does not say so; to find that out, and to delete the registration, takes long.
+#[tokio::test]
+async fn a_job_that_is_settled_is_not_taken_for_lost_while_it_is_cleaned_up_after_it() {
+    let _alone = alone().await;
+    let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
+    world.github.fault(Fault::once("POST", JIT, Effect::Lost));
+    world.github.fault(Fault::once("GET", "/repos/*/actions/runners", Effect::Delay(LEASE * 1000)));
+    world.github.queue_job(job("octocat/one", "default", "true"));
+    world.rest(PATIENCE).await;
+    world.until("no registration is left", async || world.github.runners().is_empty()).await;
+    assert_eq!(losses(&world), 0, "{}", world.story());
+    Counts::of(&world).hold("a long clean-up");
+}
+
+/// GitHub says for longer than two beats take that the runner is registered; meanwhile somebody else has the lease, by the epoch.
+#[tokio::test]
+async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once() {
+    let _alone = alone().await;
+    let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
+    world.github.fault(Fault::once("POST", JIT, Effect::Late(LEASE * 1000)));
+    let id = world.github.queue_job(job("octocat/one", "default", "true"));
+    world.until("the runner is registered", async || world.github.runners().len() == 1).await;
+    world.redis.command(&format!("HSET gha:{{default}}:job:{id} epoch 7")).unwrap();
+    world.rest(PATIENCE).await;
+    assert_eq!(losses(&world), 1, "{}", world.story());
+    Counts::of(&world).hold("a lease lost at registration");
+}
 
 /// An idle runner that no record stands behind, and whose registration GitHub does not delete.
 #[tokio::test]
