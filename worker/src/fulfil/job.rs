@@ -112,11 +112,9 @@ async fn prepare<P: Provider>(
     let id = registered.id;
     let what = id.map_or_else(|| format!("{name}, with a registration token"), |id| format!("{name}, runner {id}"));
     lease.happened(What::Registered, what);
-    record(context, lease, Progress { runner: Some(name), ..Progress::default() }).await?;
 
     let spec = spec(context, lease, pool, name, registered);
-    let made = start(context, lease, hold, &spec).await;
-    match made {
+    match start(context, lease, hold, &spec).await {
         Ok(handle) => Ok(Runner { handle, scope, id }),
         Err(Failure::Lost) => Err(Failure::Lost),
         Err(failure) => {
@@ -167,6 +165,7 @@ async fn start<P: Provider>(
     hold: &Hold,
     spec: &RunnerSpec,
 ) -> Result<RunnerHandle, Failure> {
+    record(context, lease, Progress { runner: Some(&spec.name), ..Progress::default() }).await?;
     if !hold.is_fresh() {
         return Err(Failure::Stale);
     }

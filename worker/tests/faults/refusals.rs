@@ -34,7 +34,7 @@ async fn a_job_that_is_settled_is_not_taken_for_lost_while_it_is_cleaned_up_afte
 
 /// GitHub says for longer than two beats take that the runner is registered; meanwhile somebody else has the lease, by the epoch.
 #[tokio::test]
-async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once() {
+async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once_and_leaves_no_registration() {
     let _alone = alone().await;
     let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
     world.github.fault(Fault::once("POST", JIT, Effect::Late(LEASE * 1000)));
@@ -43,6 +43,7 @@ async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once() {
     world.redis.command(&format!("HSET gha:{{default}}:job:{id} epoch 7")).unwrap();
     world.rest(PATIENCE).await;
     assert_eq!(losses(&world), 1, "{}", world.story());
+    world.until("no registration is left", async || world.github.runners().is_empty()).await;
     Counts::of(&world).hold("a lease lost at registration");
 }
 
