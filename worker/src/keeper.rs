@@ -231,8 +231,7 @@ impl Hold {
         }
     }
 
-    /// Whether the lease cannot have ended yet, by this process's own clock, with a sixth of it to spare: to be asked before each step
-    /// that cannot be taken back.
+    /// Whether the lease cannot have ended yet, by this process's own clock, with a sixth of it to spare.
     #[must_use]
     pub fn is_fresh(&self) -> bool {
         let lease = self.keeper.queue.config().lease_seconds;

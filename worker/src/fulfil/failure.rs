@@ -35,6 +35,9 @@ pub enum Failure {
     /// The lease ended while the container was being started: whoever holds the job now looks after it.
     #[error("the lease was lost while the runner was started")]
     Lost,
+    /// The job was cancelled, or another runner took it, before its own was started.
+    #[error("it was cancelled, or taken by another runner, before its own was started")]
+    Cancelled,
     /// GitHub has no more use for a runner for it.
     #[error("GitHub wants no runner for it any more: it is {status:?} there")]
     Obsolete {
@@ -72,7 +75,7 @@ impl Failure {
             },
             Self::Jit(_) => retry(error),
             Self::Stale | Self::Lost | Self::Queue(_) => Settlement::Release { delay: Duration::ZERO, reason: error },
-            Self::Obsolete { .. } => Settlement::Cancelled { reason: error },
+            Self::Cancelled | Self::Obsolete { .. } => Settlement::Cancelled { reason: error },
             Self::NoPool(_) | Self::TooOld { .. } => Settlement::Dead { error },
         }
     }

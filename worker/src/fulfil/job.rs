@@ -107,6 +107,7 @@ async fn prepare<P: Provider>(
     if let Some(status) = obsolete(context, lease).await? {
         return Err(Failure::Obsolete { status });
     }
+    go_on(hold)?;
     let scope = lease.job.scope.clone();
     let registered = register(&context.github, &scope, pool, name).await?;
     let id = registered.id;
@@ -158,6 +159,14 @@ async fn give_back<P>(context: &Context<P>, lease: &Lease, job: &Job) -> Result<
     }
 }
 
+/// To be asked before each step that cannot be taken back.
+fn go_on(hold: &Hold) -> Result<(), Failure> {
+    if hold.cancelled.is_cancelled() {
+        return Err(Failure::Cancelled);
+    }
+    if hold.is_fresh() { Ok(()) } else { Err(Failure::Stale) }
+}
+
 /// Makes the container and starts it; removes it again if it does not start.
 async fn start<P: Provider>(
     context: &Context<P>,
@@ -166,15 +175,13 @@ async fn start<P: Provider>(
     spec: &RunnerSpec,
 ) -> Result<RunnerHandle, Failure> {
     record(context, lease, Progress { runner: Some(&spec.name), ..Progress::default() }).await?;
-    if !hold.is_fresh() {
-        return Err(Failure::Stale);
-    }
+    go_on(hold)?;
     let handle = context.report(context.provider.create(spec).await)?;
     lease.happened(What::Created, format!("container {}", short(&handle.id)));
     let started = start_held(context, lease, hold, &handle).await;
     if let Err(failure) = started {
         // Whoever holds the job now may have found the runner up, if it was asked to start.
-        if gone(context, lease).await.is_err() && !matches!(failure, Failure::Stale) {
+        if gone(context, lease).await.is_err() && !matches!(failure, Failure::Stale | Failure::Cancelled) {
             return Err(Failure::Lost);
         }
         finish::remove(context, &handle).await;
@@ -201,9 +208,7 @@ async fn start_held<P: Provider>(
         Err(QueueError::LeaseLost { .. }) => return Err(Failure::Stale),
         Err(error) => return Err(error.into()),
     }
-    if !hold.is_fresh() {
-        return Err(Failure::Stale);
-    }
+    go_on(hold)?;
     Ok(context.report(context.provider.start(handle).await)?)
 }
 

@@ -12,7 +12,7 @@ use shared::model::JobState;
 
 use crate::{
     counts::Counts,
-    spec::{Options, job},
+    spec::{LEASE, Options, job},
     world::{PATIENCE, SECRET, World, alone},
 };
 
@@ -83,6 +83,51 @@ async fn a_job_that_is_completed_while_its_runner_starts_leaves_none_behind() {
     let counts = Counts::of(&world);
     counts.hold("completed while it started");
     assert_eq!((counts.cancelled, counts.done, world.github.runners().len()), (1, 0, 0));
+}
+
+/// What there is of it is gone, whichever step took so long.
+#[tokio::test]
+async fn a_job_that_is_cancelled_while_its_runner_is_prepared_gets_none() {
+    let _alone = alone().await;
+    let mut world = World::start(Options::default()).await;
+    let long = Effect::Delay(LEASE * 1000);
+    for (step, created) in [("generate-jitconfig", 0), ("create", 1)] {
+        world.github.fault(Fault::once("POST", format!("/repos/*/{step}"), long.clone()));
+        world.docker.fault(Fault::once("POST", format!("/containers/*/{step}"), long.clone()));
+        let id = world.github.queue_job(job("octocat/one", "default", "true"));
+        world.until("the step is begun", async || world.github.faults_left() + world.docker.faults_left() == 1).await;
+        assert!(world.github.cancel_job(id));
+        world.rest(PATIENCE).await;
+        let counts = Counts::of(&world);
+        counts.hold(&format!("cancelled during {step}"));
+        let record = world.record(id).await.unwrap();
+        assert_eq!((record.state, record.attempts), (JobState::Cancelled, 0), "{record:#?}");
+        assert_eq!((counts.runners, world.docker.counts().created), (0, created));
+        world.until("no registration is left", async || world.github.runners().is_empty()).await;
+        world.github.clear_faults();
+        world.docker.clear_faults();
+    }
+}
+
+/// GitHub is asked whether the job still waits, and meanwhile it is cancelled in the queue.
+#[tokio::test]
+async fn a_job_that_is_cancelled_before_its_runner_is_registered_has_none_at_github() {
+    let _alone = alone().await;
+    let mut world = World::start(Options::default()).await;
+    world.github.fault(Fault::once("POST", "/repos/*/generate-jitconfig", Effect::status(404, "Not Found")));
+    let id = world.github.queue_job(job("octocat/one", "default", "true"));
+    world.until("it is a dead letter", async || world.number("ZCARD gha:{default}:dead") == Some(1)).await;
+    world.github.fault(Fault::once("GET", "/repos/*/actions/jobs/*", Effect::Delay(LEASE * 1000)));
+    world.command(&["dead", "replay", "--all"]).await;
+    world.until("GitHub is asked", async || world.github.faults_left() == 0).await;
+    world.queue.cancel(&"default".parse().unwrap(), id.to_string().parse().unwrap(), None, "enough").await.unwrap();
+    world.until("it is settled", async || world.open() == Some(0)).await;
+    let record = world.record(id).await.unwrap();
+    assert_eq!((record.state, record.attempts), (JobState::Cancelled, 0), "{record:#?}");
+    assert_eq!(world.github.count("POST", "/repos/{owner}/{repo}/actions/runners/generate-jitconfig"), 1);
+    assert!(world.github.cancel_job(id));
+    world.rest(PATIENCE).await;
+    Counts::of(&world).hold("cancelled before it is registered");
 }
 
 /// GitHub gives A to the runner that was made for B, before A's webhook has come: then B gets another, and A none.
