@@ -15,7 +15,7 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{Failure, finish, register, register::clean_up, watch};
+use super::{Failure, finish, register, register::clean_up, retire::works, watch};
 use crate::{
     context::Context,
     keeper::Hold,
@@ -212,20 +212,29 @@ async fn start_held<P: Provider>(
     Ok(context.report(context.provider.start(handle).await)?)
 }
 
-/// The container that an earlier attempt has started on this engine, if there is one, and which attempt; those that never
-/// ran are removed. A runner that took another job is that job's.
+/// The container that an earlier attempt has left on this engine, if there is one of use, and which attempt: one that is up, or
+/// one whose runner took the job, and nobody has told of its end. The others are removed: the end of a runner without a job was
+/// counted once. A runner that took another job is that job's.
 async fn found_running<P: Provider>(context: &Context<P>, lease: &mut Lease) -> Result<Option<(Runner, u64)>, Failure> {
+    let mut all = context.report(context.provider.find(lease.job_id()).await)?;
+    all.sort_by_key(|found| found.state != RunnerState::Running);
     let mut running = None;
-    for found in context.report(context.provider.find(lease.job_id()).await)? {
+    for found in all {
         let attempt = found.attempt(&context.prefix);
         if context.queue.took_another(lease.pool(), lease.job_id(), attempt).await? {
             continue;
         }
-        if found.state == RunnerState::Created || running.is_some() {
-            finish::discard(context, &found.into()).await;
+        let (state, runner) = (found.state, Runner::from(found));
+        let is_of_use = match state {
+            RunnerState::Created => false,
+            RunnerState::Running => true,
+            RunnerState::Exited => works(context, &runner).await,
+        };
+        if is_of_use && running.is_none() {
+            lease.happened(What::Adopted, format!("found the runner {} on this host", runner.handle.name));
+            running = Some((runner, attempt));
         } else {
-            lease.happened(What::Adopted, format!("found the runner {} on this host", found.runner.name));
-            running = Some((Runner::from(found), attempt));
+            finish::discard(context, &runner).await;
         }
     }
     Ok(running)

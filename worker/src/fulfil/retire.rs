@@ -50,7 +50,7 @@ pub async fn retire<P: Provider>(context: &Context<P>, found: Found) {
 }
 
 /// Whether the runner has taken a job, as far as can be seen; when it cannot be seen, it has.
-async fn works<P: Provider>(context: &Context<P>, runner: &Runner) -> bool {
+pub(super) async fn works<P: Provider>(context: &Context<P>, runner: &Runner) -> bool {
     let Ok(lines) = context.report(context.provider.tail(&runner.handle, LINES).await) else { return true };
     let mut observed = Observed::default();
     for line in &lines {

@@ -47,6 +47,22 @@ async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once_and
     Counts::of(&world).hold("a lease lost at registration");
 }
 
+/// A runner ends because GitHub does not know it, and its container is there until the next attempt.
+#[tokio::test]
+async fn the_end_of_a_runner_whose_container_could_not_be_removed_is_charged_once() {
+    const TRIES: u32 = 5;
+    let _alone = alone().await;
+    let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
+    world.github.fault(Fault::once("POST", "/_standin/runner/session", Effect::status(401, "Unauthorized")));
+    world.docker.fault(Fault::once("DELETE", "/containers/*", Effect::status(500, "busy")).times(TRIES));
+    let id = world.github.queue_job(job("octocat/one", "default", "true"));
+    world.rest(PATIENCE).await;
+    let record = world.record(id).await.unwrap();
+    assert_eq!((world.docker.faults_left(), record.attempts), (0, 1), "{record:#?}");
+    assert_eq!(record.runner.map(|runner| runner.to_string()), Some(format!("gha-{id}-2")));
+    Counts::of(&world).hold("a container that stays");
+}
+
 /// An idle runner that no record stands behind, and whose registration GitHub does not delete.
 #[tokio::test]
 async fn a_container_that_cannot_be_retired_is_tried_again_after_a_pause() {
