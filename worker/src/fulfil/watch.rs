@@ -69,6 +69,7 @@ enum Next {
 }
 
 /// What is known of a runner while it is watched.
+#[derive(Default)]
 struct Watch {
     observed: Observed,
     next: Option<(Instant, Next)>,
@@ -86,7 +87,7 @@ pub(super) async fn watch<P: Provider>(
     hold: &Hold,
     runner: &Runner,
 ) -> Watched {
-    let mut watch = Watch { observed: Observed::default(), next: None, cancelled: false, retired: false };
+    let mut watch = Watch::default();
     loop {
         // The output comes from its beginning, each time: what was seen before is not counted twice.
         let mut lines = context.provider.follow(&runner.handle);
@@ -102,10 +103,7 @@ pub(super) async fn watch<P: Provider>(
                 },
                 () = hold.lost.cancelled() => return Watched::Lost,
                 () = context.leave.cancelled() => return watch.leave(context, lease).await,
-                () = hold.cancelled.cancelled(), if !watch.cancelled => {
-                    watch.cancelled = true;
-                    watch.next = Some((Instant::now(), Next::Retire));
-                }
+                () = hold.cancelled.cancelled(), if !watch.cancelled => watch.cancel(),
                 () = due(watch.next) => watch.act(context, lease, runner).await,
             }
         }
@@ -146,6 +144,14 @@ async fn due(next: Option<(Instant, Next)>) {
 }
 
 impl Watch {
+    /// The runner's own job was cancelled. If it has taken one, it goes on: the other job's time is measured still.
+    fn cancel(&mut self) {
+        self.cancelled = true;
+        if self.observed.job().is_none() {
+            self.next = Some((Instant::now(), Next::Retire));
+        }
+    }
+
     /// Takes in a line; what is new by it goes onto the record.
     async fn line<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, line: &str) {
         let Some(milestone) = self.observed.observe(line) else { return };
@@ -243,5 +249,27 @@ async fn has_demand<P: Provider>(context: &Context<P>, lease: &Lease) -> bool {
     match context.queue.status().await {
         Ok(status) => status.pools.iter().any(|pool| &pool.name == lease.pool() && pool.pending + pool.delayed > 0),
         Err(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runner_that_took_another_job_is_stopped_in_time_though_its_own_was_cancelled() {
+        let mut watch = Watch::default();
+        watch.observed.observe("2026-01-31 10:00:00Z: Running job: another");
+        let in_time = Some((Instant::now() + IDLE_MAX, Next::StopJob));
+        watch.next = in_time;
+        watch.cancel();
+        assert_eq!(watch.next, in_time);
+    }
+
+    #[test]
+    fn a_runner_without_a_job_is_retired_at_once_when_its_own_is_cancelled() {
+        let mut watch = Watch { next: Some((Instant::now() + IDLE_MAX, Next::Retire)), ..Watch::default() };
+        watch.cancel();
+        assert!(watch.next.is_some_and(|(at, next)| at <= Instant::now() && next == Next::Retire));
     }
 }
