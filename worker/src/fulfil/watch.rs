@@ -204,11 +204,11 @@ impl Watch {
             Next::Retire => self.retire(context, lease, runner).await,
             Next::StopIdle => {
                 self.retired = true;
-                self.stop(context, runner).await;
+                self.stop(context, runner, next).await;
             }
             Next::StopJob => {
                 lease.happened(What::Noted, "it took longer than the pool's timeout_seconds and is stopped");
-                self.stop(context, runner).await;
+                self.stop(context, runner, next).await;
             }
         }
     }
@@ -233,12 +233,13 @@ impl Watch {
         }
     }
 
-    async fn stop<P: Provider>(&mut self, context: &Context<P>, runner: &Runner) {
+    /// Stops the runner, or tries again later what was to be done `next`.
+    async fn stop<P: Provider>(&mut self, context: &Context<P>, runner: &Runner, next: Next) {
         match context.report(context.provider.stop(&runner.handle, STOP_GRACE).await) {
             Ok(()) | Err(ProviderError::Gone) => {}
             Err(error) => {
                 warn!(runner.name = %runner.handle.name, error = %chain(&error), "Cannot stop the runner yet");
-                self.next = Some((Instant::now() + RETIRE_AGAIN, Next::StopIdle));
+                self.next = Some((Instant::now() + RETIRE_AGAIN, next));
             }
         }
     }
