@@ -77,21 +77,21 @@ async fn packets_may_be_lost() {
     world.github.wait_for_job(id, JobStatus::InProgress, PATIENCE).await.unwrap();
     let holder = world.record(id).await.unwrap().worker.unwrap();
     let zombie = world.workers.iter().position(|worker| worker.name == holder.as_str()).unwrap();
-    let mut lost = Vec::new();
+    let mut losses = Vec::new();
     let lose = async |world: &mut World, number: usize| match number {
         // What one worker sends, for more than a lease: another of its host takes its runners up, and it is a zombie then.
-        10 => lost.push(Loss::of_requests(world.workers[zombie].proxy().port()).unwrap()),
+        10 => losses.push(Loss::of_requests(world.workers[zombie].proxy().port()).unwrap()),
         25 => {
             sleep(Duration::from_secs(LEASE + 2)).await;
             let record = world.record(id).await.unwrap();
             assert!(record.state == JobState::Running && record.worker.as_ref() != Some(&holder), "{record:#?}");
-            lost.clear();
+            losses.clear();
         }
         // What everybody is answered.
         40 => {
-            lost.extend(world.proxies().map(|proxy| Loss::of_answers(proxy.port()).unwrap()));
+            losses.extend(world.proxies().map(|proxy| Loss::of_answers(proxy.port()).unwrap()));
             sleep(Duration::from_secs(LEASE + 2)).await;
-            lost.clear();
+            losses.clear();
             for worker in &mut world.workers {
                 let lines = worker.process().lines();
                 assert!(lines.iter().any(|line| line.contains("Cannot extend the leases")), "{lines:#?}");

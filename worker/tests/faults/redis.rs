@@ -2,14 +2,18 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use devstack::github::{Conclusion, Effect, Fault, JobStatus};
-use tokio::time::{Instant, sleep, sleep_until};
+use devstack::{
+    github::{Conclusion, Effect, Fault, JobStatus},
+    harness::Held,
+};
+use shared::model::JobState;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::{
     counts::Counts,
     load::{JOBS, options, under_load},
     spec::{LEASE, Options, PoolOptions, job},
-    webhooks::ANSWERED,
+    webhooks::{ANSWERED, deliver},
     world::{PATIENCE, World, alone},
 };
 
@@ -129,14 +133,14 @@ async fn pools_that_cannot_be_asked_for_jobs_hold_up_no_other() {
     let pools = ["default"].into_iter().chain(SPOILT).map(|name| PoolOptions { name, most: 2, per_scope: 2 }).collect();
     let mut world = World::start(Options { workers: 1, pools, ..Options::default() }).await;
     for pool in SPOILT {
-        world.redis.command(&format!("SET gha:{{{pool}}}:delayed spoilt")).unwrap();
+        world.store.redis().command(&format!("SET gha:{{{pool}}}:delayed spoilt")).unwrap();
     }
     for _ in 0..2 {
         let id = world.github.queue_job(job("octocat/one", "default", "true"));
         world.github.wait_for_job(id, JobStatus::InProgress, Duration::from_secs(8)).await.unwrap();
     }
     for pool in SPOILT {
-        world.redis.command(&format!("DEL gha:{{{pool}}}:delayed")).unwrap();
+        world.store.redis().command(&format!("DEL gha:{{{pool}}}:delayed")).unwrap();
     }
     world.rest(PATIENCE).await;
     Counts::of(&world).hold("spoilt pools");
@@ -155,7 +159,7 @@ async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
     world.until("the job is refused", async || world.github.deliveries().into_iter().any(failed)).await;
     world.until("the other one has ended", async || world.open() == Some(0)).await;
     let record = world.record(known).await.unwrap();
-    assert_eq!(record.state, shared::model::JobState::Done, "{record:?}");
+    assert_eq!(record.state, JobState::Done, "{record:?}");
     assert!(world.record(refused).await.is_none(), "nothing of it is stored");
 
     world.store.redis().command("CONFIG SET maxmemory 0").unwrap();

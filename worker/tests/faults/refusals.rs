@@ -40,7 +40,7 @@ async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once_and
     world.github.fault(Fault::once("POST", JIT, Effect::Late(LEASE * 1000)));
     let id = world.github.queue_job(job("octocat/one", "default", "true"));
     world.until("the runner is registered", async || world.github.runners().len() == 1).await;
-    world.redis.command(&format!("HSET gha:{{default}}:job:{id} epoch 7")).unwrap();
+    world.store.redis().command(&format!("HSET gha:{{default}}:job:{id} epoch 7")).unwrap();
     world.rest(PATIENCE).await;
     assert_eq!(losses(&world), 1, "{}", world.story());
     world.until("no registration is left", async || world.github.runners().is_empty()).await;
@@ -75,7 +75,7 @@ async fn a_container_that_cannot_be_retired_is_tried_again_after_a_pause() {
     assert!(world.github.cancel_job(id));
     world.until("the runner is up", async || world.docker.containers().iter().any(|it| it.running)).await;
     world.workers[0].kill();
-    world.redis.flush().unwrap();
+    world.store.redis().flush().unwrap();
     world.github.fault(Fault::once("DELETE", "/repos/*/actions/runners/*", Effect::server_error()).times(100));
     world.workers[0].start();
     let tries = |world: &World| {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 use crate::{probe::Probe, spec::Options};
 
 /// Which of the stores.
+#[allow(dead_code, reason = "each of the programs that share this has one of them")]
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     Redis,

@@ -22,7 +22,7 @@ pub(crate) const ANSWERED: Duration = Duration::from_secs(3);
 const BURST: usize = 2000;
 
 /// Delivers to one of the ingests.
-async fn deliver(world: &World, ingest: usize, guid: &str, payload: &[u8]) -> u16 {
+pub(crate) async fn deliver(world: &World, ingest: usize, guid: &str, payload: &[u8]) -> u16 {
     let delivery = Delivery {
         url: format!("{}/webhook", world.ingest_url(ingest)),
         event: "workflow_job".to_owned(),
@@ -116,7 +116,7 @@ async fn a_job_that_is_cancelled_before_its_runner_is_registered_has_none_at_git
     let mut world = World::start(Options::default()).await;
     world.github.fault(Fault::once("POST", "/repos/*/generate-jitconfig", Effect::status(404, "Not Found")));
     let id = world.github.queue_job(job("octocat/one", "default", "true"));
-    world.until("it is a dead letter", async || world.number("ZCARD gha:{default}:dead") == Some(1)).await;
+    world.until("it is a dead letter", async || world.store.count("default", "dead") == Some(1)).await;
     world.github.fault(Fault::once("GET", "/repos/*/actions/jobs/*", Effect::Delay(LEASE * 1000)));
     world.command(&["dead", "replay", "--all"]).await;
     world.until("GitHub is asked", async || world.github.faults_left() == 0).await;
