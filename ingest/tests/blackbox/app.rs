@@ -201,7 +201,7 @@ impl Delivery {
     }
 
     /// The whole request.
-    fn request(&self) -> Vec<u8> {
+    pub(crate) fn request(&self) -> Vec<u8> {
         [self.head(&format!("Content-Length: {}", self.body.len())), self.body.clone()].concat()
     }
 }

@@ -1,13 +1,19 @@
 //! The program itself: exit codes, and what it says.
 
 use std::{
+    ffi::OsString,
+    fs::Permissions,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use devstack::harness::{Process, ProcessSpec, RedisServer, Signal, free_port};
 
-use super::{app::SECRET, client};
+use super::{
+    app::{Delivery, SECRET, event},
+    client,
+};
 
 /// How long the program may take to start.
 const START: Duration = Duration::from_secs(10);
@@ -79,12 +85,17 @@ fn an_address_that_is_taken_is_exit_code_1_and_named() {
 
 /// Starts it with this queue, and returns its two ports as well.
 async fn with_queue(url: String) -> (Process, u16, u16) {
+    with("QUEUE_URL", url).await
+}
+
+/// The same with a variable, and no queue unless it is that.
+async fn with(variable: &str, value: impl Into<OsString>) -> (Process, u16, u16) {
     let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
     let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_ingest"))
         .env("AUTOSCALER_SECRET_TOKEN", SECRET)
         .env("INGEST_BIND", format!("127.0.0.1:{port}"))
         .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{admin_port}"))
-        .env("QUEUE_URL", url);
+        .env(variable, value);
     let mut process = Process::start(&spec).unwrap();
     process.wait_for_line("Waiting for deliveries", START).await.unwrap();
     (process, port, admin_port)
@@ -128,4 +139,45 @@ async fn it_starts_without_a_queue_and_ends_in_an_orderly_way_when_told() {
         assert_eq!(status.code(), Some(0), "{said}");
         assert!(said.contains("Stopped") && !said.contains(SECRET), "{said}");
     }
+}
+
+#[tokio::test]
+async fn without_a_queue_in_the_settings_jobs_are_kept_where_the_users_state_is() {
+    let state = tempfile::tempdir().unwrap();
+    let (mut process, port, admin_port) = with("XDG_STATE_HOME", state.path()).await;
+    assert_eq!(client::send(port, &Delivery::of(&event("queued", 7)).request()).await.code, 202);
+    assert_eq!(client::request(admin_port, "GET", "/readyz").await.code, 200);
+    process.stop(STOP).await.unwrap();
+
+    let folder = state.path().join("autoscaler");
+    for (path, mode) in [(folder.clone(), 0o700), (folder.join("queue.db"), 0o600)] {
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named_with_the_setting_that_names_another() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let (mut process, port, admin_port) = with("HOME", file.path()).await;
+    let said = process.wait_for_line("WARN Cannot reach the queue yet", START).await.unwrap();
+    let folder = file.path().join(".local/state/autoscaler").display().to_string();
+    let why = format!("cannot make {folder}: Not a directory (os error 20); QUEUE_URL=sqlite:PATH names another place");
+    assert!(said.contains(&why), "{said}");
+    assert!(client::request(admin_port, "GET", "/readyz").await.msg().contains(&why));
+    assert_eq!(client::send(port, &Delivery::of(&event("queued", 7)).request()).await.code, 503);
+}
+
+#[test]
+fn who_has_no_home_is_told_what_to_set() {
+    // The build's folder may be out of that user's reach.
+    let programs = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+    let program = programs.path().join("ingest");
+    std::fs::copy(env!("CARGO_BIN_EXE_ingest"), &program).unwrap();
+    // Without the variable, a user's home is the one that the system knows, and it knows no user of this number.
+    let mut command = Command::new(program);
+    command.env_clear().current_dir(programs.path()).uid(54_321).env("AUTOSCALER_SECRET_TOKEN", SECRET);
+    let output = command.env("INGEST_BIND", "nowhere").output().unwrap(); // so that it ends in any case
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("QUEUE_URL: names no file, and without HOME there is no usual place for one"), "{said}");
 }

@@ -11,7 +11,7 @@ use crate::settings;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
 pub struct QueueConfig {
-    /// `QUEUE_URL`, default `redis://127.0.0.1:6379`. May hold a password, so it never prints.
+    /// `QUEUE_URL`, default `sqlite:`, which is a file in its usual place. May hold a password, so it never prints.
     pub url: SecretString,
     /// `QUEUE_CA_FILE`: PEM file of the authorities that may vouch for the store; default those of the system.
     pub ca_file: Option<PathBuf>,
@@ -35,7 +35,7 @@ pub struct QueueConfig {
 impl Default for QueueConfig {
     fn default() -> Self {
         Self {
-            url: SecretString::from("redis://127.0.0.1:6379"),
+            url: SecretString::from("sqlite:"),
             ca_file: None,
             cert_file: None,
             key_file: None,

@@ -1,4 +1,4 @@
-//! The whole way of a job, with its real parts: `ingest` and `worker` as processes, a Redis, a Docker engine
+//! The whole way of a job, with its real parts: `ingest` and `worker` as processes, a queue, a Docker engine
 //! (`DOCKER_HOST`), and containers. Only GitHub and its runner have stand-ins.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -8,4 +8,5 @@ mod engine;
 mod errors;
 mod job;
 mod restart;
+mod usual;
 mod world;

@@ -24,13 +24,17 @@ pub(crate) const SECRET: &str = "a secret of at least sixteen bytes";
 pub(crate) const TOKEN: &str = "ghp_standInTokenThatMustNotLeak";
 const IMAGE: &str = "stand-in-runner:e2e";
 
+/// Where the queue's file is in a home.
+const USUAL: &str = ".local/state/autoscaler/queue.db";
+
 /// How long anything may take here: the machine may be busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 static BUILT: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct World {
-    _redis: RedisServer,
+    /// Unless the queue is a file.
+    _redis: Option<RedisServer>,
     pub(crate) github: StandIn,
     pub(crate) queue: Queue,
     pub(crate) docker: Docker,
@@ -41,7 +45,7 @@ pub(crate) struct World {
     ingest_url: String,
     worker_spec: ProcessSpec,
     http: reqwest::Client,
-    _files: TempDir,
+    files: TempDir,
 }
 
 /// How a world differs from the usual one.
@@ -50,6 +54,8 @@ pub(crate) struct Options {
     pub(crate) registration: &'static str,
     pub(crate) labels: &'static str,
     pub(crate) image: &'static str,
+    /// Whether the processes are told of a queue.
+    pub(crate) queue: bool,
     /// The address of an engine of the test's own, and a client of it.
     pub(crate) engine: Option<(String, Docker)>,
 }
@@ -61,6 +67,7 @@ impl Default for Options {
             registration: "jit",
             labels: "self-hosted,linux,x64,ubuntu-latest",
             image: IMAGE,
+            queue: true,
             engine: None,
         }
     }
@@ -75,7 +82,6 @@ impl World {
 
     pub(crate) async fn without_worker(options: Options) -> Self {
         let (engine, docker) = engine_with_image(options.engine.clone()).await;
-        let redis = RedisServer::start().await.unwrap();
         let github = {
             let config = Config { first_job: unique() * 1000, ..Config::default() };
             StandIn::start(config.token(TOKEN, Permissions::all())).unwrap()
@@ -83,11 +89,14 @@ impl World {
         let files = tempfile::tempdir().unwrap();
         let pools = pools(&options);
         std::fs::write(files.path().join("pools.toml"), pools).unwrap();
+        let redis = if options.queue { Some(RedisServer::start().await.unwrap()) } else { None };
+        let home = files.path().join("home");
+        let queue = redis.as_ref().map_or_else(|| format!("sqlite:{}", home.join(USUAL).display()), RedisServer::url);
 
         let ingest_port = free_port().unwrap();
         let ingest_url = format!("http://127.0.0.1:{ingest_port}");
         let common = [
-            ("QUEUE_URL", redis.url()),
+            if options.queue { ("QUEUE_URL", queue.clone()) } else { ("HOME", home.display().to_string()) },
             ("QUEUE_LEASE_SECONDS", "6".to_owned()),
             ("QUEUE_MAX_ATTEMPTS", "2".to_owned()),
             ("AUTOSCALER_POOLS", files.path().join("pools.toml").display().to_string()),
@@ -108,7 +117,7 @@ impl World {
             .env("AUTOSCALER_GITHUB_URL", github.url())
             .env("AUTOSCALER_GITHUB_PAT", TOKEN);
         github.set_webhook(Webhook::json(format!("{ingest_url}/webhook"), SECRET));
-        let config = QueueConfig { url: SecretString::from(redis.url()), ..QueueConfig::default() };
+        let config = QueueConfig { url: SecretString::from(queue), ..QueueConfig::default() };
         let world = Self {
             queue: Queue::new(&config).unwrap(),
             _redis: redis,
@@ -121,7 +130,7 @@ impl World {
             ingest_url,
             worker_spec,
             http: reqwest::Client::new(),
-            _files: files,
+            files,
         };
         world
             .until("ingest is up", async || world.get(&format!("{}/heartbeat", world.ingest_url)).await == Some(200))
@@ -144,6 +153,11 @@ impl World {
         let mut process = Process::start(&spec).unwrap();
         let status = process.wait(PATIENCE).await.unwrap();
         (status.code(), process.lines().join("\n"))
+    }
+
+    /// Where the queue's file is if the processes are told of no queue.
+    pub(crate) fn usual_file(&self) -> PathBuf {
+        self.files.path().join("home").join(USUAL)
     }
 
     /// What `/readyz` of the worker says.

@@ -50,7 +50,9 @@ impl Place {
         if !path.is_empty() {
             return Ok(Self(PathBuf::from(path)));
         }
-        let home = Xdg::new().map_err(|_| invalid("is sqlite:PATH; without it, HOME must be set"))?;
+        let home = Xdg::new().map_err(|_| {
+            invalid("names no file, and without HOME there is no usual place for one: set one of the two")
+        })?;
         let state = home.state_dir().unwrap_or_else(|| home.data_dir());
         Ok(Self(state.join("autoscaler").join("queue.db")))
     }
@@ -68,20 +70,21 @@ impl Place {
 
     /// Sees to it that the file is there, for its owner alone, and on a file system that can be shared.
     pub(super) fn make(&self) -> Result<(), Failure> {
-        let failed =
-            |what: &str, path: &Path, error| Failure::Passing(format!("cannot {what} {}: {error}", path.display()));
+        let unmade = |path: &Path, error| {
+            let path = path.display();
+            Failure::Passing(format!("cannot make {path}: {error}; QUEUE_URL=sqlite:PATH names another place"))
+        };
         if let Some(folder) = self.0.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(folder)
-                .map_err(|error| failed("make", folder, error))?;
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| unmade(folder, error))?;
         }
         match OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.0) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(failed("make", &self.0, error)),
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(unmade(&self.0, error)),
             _ => {}
         }
-        match refused(self.file_system().map_err(|error| failed("look at", &self.0, error))?) {
+        let file_system = self
+            .file_system()
+            .map_err(|error| Failure::Passing(format!("cannot look at {}: {error}", self.0.display())))?;
+        match refused(file_system) {
             None => Ok(()),
             Some(kind) => Err(Failure::Unsuitable(format!(
                 "{} is on a file system of a network ({kind}), where two machines would not see each other's locks: use a disk of \
