@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     github::{Config, Permissions, StandIn, Webhook},
-    harness::{Engine, EngineOptions, HarnessError, RedisServer, free_port},
+    harness::{Engine, EngineOptions, HarnessError, free_port},
     runner::RunnerImage,
 };
 
@@ -45,7 +45,6 @@ pub(crate) struct Stack {
     shown: Option<Shown>,
     containers: Containers,
     image: Option<String>,
-    redis: Option<RedisServer>,
     engine: Engine,
     start: Start,
     /// GitHub, where it is the real one.
@@ -69,24 +68,23 @@ impl Stack {
         let docker = stop.race(engine.client()).await??;
         let containers = Containers { docker, worker: format!("up-{}", std::process::id()) };
         let files = tempfile::Builder::new().prefix("devstack-up-").tempdir()?;
-        let redis = match &plan.mode {
+        let queue = match &plan.mode {
             Mode::Github(real) if real.queue => None,
-            _ => Some(stop.race(RedisServer::start()).await??),
+            _ => Some(format!("sqlite:{}", files.path().join("queue.db").display())),
         };
         let mut settings = HashMap::from([
             // Never the name of another worker on this engine: what carries it is removed in the end.
             ("WORKER_NAME".to_owned(), containers.worker.clone()),
             ("DOCKER_HOST".to_owned(), engine.host().to_owned()),
         ]);
-        settings.extend(redis.iter().map(|redis| ("QUEUE_URL".to_owned(), redis.url())));
-        let addresses = vec![text::queue(redis.as_ref()), text::engine(&engine)];
+        let addresses = vec![text::queue(queue.as_deref()), text::engine(&engine)];
+        settings.extend(queue.map(|url| ("QUEUE_URL".to_owned(), url)));
         let start = Start { settings, folder: files.path().to_owned(), echo: false };
         Ok(Self {
             processes: Processes::default(),
             shown: None,
             containers,
             image: None,
-            redis,
             engine,
             start,
             github: None,
@@ -147,8 +145,8 @@ impl Stack {
             ("WORKER_ADMIN_BIND", worker),
         ];
         self.start.settings.extend(settings.map(|(name, value)| (name.to_owned(), value)));
-        let url = self.redis.as_ref().map(RedisServer::url).context("there is no queue")?;
-        let queue = Queue::new(&QueueConfig { url: SecretString::from(url), ..QueueConfig::default() })?;
+        let url = self.start.settings.get("QUEUE_URL").context("there is no queue")?;
+        let queue = Queue::new(&QueueConfig { url: SecretString::from(url.as_str()), ..QueueConfig::default() })?;
         self.shown = Some(Shown { stand_in, queue, webhook });
         Ok(())
     }
@@ -176,9 +174,6 @@ impl Stack {
     /// Fails when a part has ended.
     pub(super) fn check(&mut self) -> anyhow::Result<()> {
         self.processes.check()?;
-        if let Some(status) = self.redis.as_mut().and_then(RedisServer::ended) {
-            bail!("redis-server has ended ({status})");
-        }
         if let Some(status) = self.engine.ended() {
             bail!("dockerd has ended ({status})");
         }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::plan::Real;
-use crate::harness::{Engine, RedisServer};
+use crate::harness::Engine;
 
 /// A part, and where it is.
 pub(super) type Address = (&'static str, String);
@@ -15,8 +15,8 @@ Start the machine's and join its group, then try again:\n  \
 or name another engine: DOCKER_HOST=unix:///path/of/docker.sock ./devstack/up";
 
 /// Where the queue is.
-pub(super) fn queue(redis: Option<&RedisServer>) -> Address {
-    let at = redis.map(|redis| format!("{}, a Redis of its own", redis.url()));
+pub(super) fn queue(url: Option<&str>) -> Address {
+    let at = url.map(|url| format!("{url}, a file of its own"));
     ("queue", at.unwrap_or_else(|| "the one that QUEUE_URL names".to_owned()))
 }
 

@@ -6,7 +6,7 @@ use crate::world::{Options, Up};
 
 #[tokio::test]
 async fn the_end_of_a_part_ends_it_with_an_error_that_names_the_part() {
-    for part in ["worker", "ingest", "redis-server"] {
+    for part in ["worker", "ingest"] {
         let mut up = Up::start(&["--script", "true"], Options::on_the_machines_engine().await);
         up.says("Ctrl-C ends it").await;
         let running = up.runs(part).await;

@@ -23,6 +23,12 @@ fn who_may_not_install_what_is_missing_is_told_the_command() {
 }
 
 #[test]
+fn a_first_look_asks_for_no_redis() {
+    let script = include_str!("../../up");
+    assert!(script.contains("devstack/install") && !script.contains("redis"), "{script}");
+}
+
+#[test]
 fn nothing_is_said_when_nothing_is_missing() {
     let output = install(&["dockerd=docker.io", "iptables=iptables", "redis-server=redis-server", "bash=bash"]);
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");

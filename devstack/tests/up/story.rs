@@ -7,15 +7,17 @@ use crate::world::{Options, Up};
 #[tokio::test]
 async fn the_way_of_a_first_job_is_told_from_its_delivery_to_a_removed_runner() {
     let mut up = Up::start(&["--once", "--own-engine", "--script", "sleep 3; true"], Options::default());
-    for part in ["-c sleep 3", "dockerd", "containerd-shim", "redis-server", "/ingest", "/worker"] {
+    for part in ["-c sleep 3", "dockerd", "containerd-shim", "/ingest", "/worker"] {
         up.runs(part).await; // so that it is seen to be gone
     }
+    assert!(!up.look().iter().any(|process| process.command.contains("redis")), "a first look needs no Redis");
     let (code, said) = up.ends().await;
     assert_eq!(code, Some(0), "{said}");
     let mut rest = said.as_str();
     for what in [
         "Building",
         "up.",
+        "queue    sqlite:",
         "ingest   http://127.0.0.1:",
         "0.000 s  delivered",
         " reserved ",

@@ -40,7 +40,7 @@ const QUIET: Duration = Duration::from_millis(250);
 pub(super) struct Served {
     /// The answer 202 was received.
     pub(super) accepted: OffsetDateTime,
-    /// The queue gave the job to the worker. By Redis' clock, to the millisecond.
+    /// The queue gave the job to the worker. By the queue's clock, to the millisecond.
     pub(super) reserved: OffsetDateTime,
     /// The stand-in for GitHub was asked.
     pub(super) asked: OffsetDateTime,
