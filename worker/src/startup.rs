@@ -86,9 +86,10 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         }
     };
     stop.cancel();
-    farewell(&settings.queue, &settings).await;
     handle.stop(false).await;
     while parts.join_next().await.is_some() {}
+    // Last: a beat that is under way would put the worker onto the list again.
+    farewell(&settings.queue, &settings).await;
     info!("The worker has stopped");
     ended
 }
