@@ -153,6 +153,7 @@ async fn without_a_queue_in_the_settings_jobs_are_kept_where_the_users_state_is(
     for (path, mode) in [(folder.clone(), 0o700), (folder.join("queue.db"), 0o600)] {
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode, "{}", path.display());
     }
+    assert!(!folder.join("queue.db-wal").exists(), "all of it is in the one file");
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ pub struct Lease {
     pub replays: u32,
     /// How long the job had waited when it was leased, since it came or was replayed; by the store's clock.
     pub waited: Duration,
+    /// Whether the job had been cancelled when the queue was last told of its progress. Beats tell of it as well.
+    pub cancelled: bool,
     /// What has happened and is not on the record yet.
     pub(super) events: Vec<Happened>,
 }

@@ -144,6 +144,8 @@ impl World {
             return Ok(());
         };
         prop_assert!(progressed.is_ok(), "{progressed:?}");
+        let cancelled = matches!(entry, Entry::Own(job) if self.model.jobs[&job].cancel);
+        prop_assert_eq!(self.leases[number].lease.cancelled, cancelled);
         let (state, hold) = self.model.held_mut(entry);
         if started {
             *state = JobState::Running;

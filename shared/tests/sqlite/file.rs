@@ -130,3 +130,16 @@ async fn a_command_that_a_script_may_not_use_is_told_by_its_name() {
     }
     test.enqueue(1).await;
 }
+
+/// So that a copy of the file is a backup, while nobody has it open.
+#[tokio::test]
+async fn all_is_in_one_file_once_it_is_closed() {
+    let (folder, url, _) = place();
+    let queues = [connect(url.clone()), connect(url)];
+    for (id, queue) in (1..).zip(&queues) {
+        queue.enqueue(&message(id)).await.unwrap();
+        queue.status().await.unwrap();
+    }
+    drop(queues);
+    assert!(!folder.path().join("queue.db-wal").exists());
+}

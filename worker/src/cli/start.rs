@@ -19,7 +19,7 @@ use crate::{
     config::Settings,
     fulfil::{Registered, deregister, register},
     provider::{Provider as _, RunnerHandle, docker::DockerProvider},
-    runner::{Observed, RunnerSpec},
+    runner::{Observed, Retirement, RunnerSpec},
 };
 
 /// How long a runner may take to end when this command is interrupted.
@@ -111,7 +111,7 @@ async fn stay(docker: &DockerProvider, handle: &RunnerHandle, json: bool) -> any
         }
     }
     let exit = docker.wait(handle).await?;
-    let outcome = observed.outcome(&exit, shutdown.is_cancelled());
+    let outcome = observed.outcome(&exit, shutdown.is_cancelled().then_some(Retirement::NoDemand));
     if json {
         println!("{}", json!({ "runner": handle.name, "outcome": outcome.to_string(), "exit_code": exit.code }));
     } else {

@@ -107,7 +107,7 @@ async fn prepare<P: Provider>(
     if let Some(status) = obsolete(context, lease).await? {
         return Err(Failure::Obsolete { status });
     }
-    go_on(hold)?;
+    go_on(lease, hold)?;
     let scope = lease.job.scope.clone();
     let registered = register(&context.github, &scope, pool, name).await?;
     let id = registered.id;
@@ -160,8 +160,8 @@ async fn give_back<P>(context: &Context<P>, lease: &Lease, job: &Job) -> Result<
 }
 
 /// To be asked before each step that cannot be taken back.
-fn go_on(hold: &Hold) -> Result<(), Failure> {
-    if hold.cancelled.is_cancelled() {
+fn go_on(lease: &Lease, hold: &Hold) -> Result<(), Failure> {
+    if lease.cancelled || hold.cancelled.is_cancelled() {
         return Err(Failure::Cancelled);
     }
     if hold.is_fresh() { Ok(()) } else { Err(Failure::Stale) }
@@ -175,7 +175,7 @@ async fn start<P: Provider>(
     spec: &RunnerSpec,
 ) -> Result<RunnerHandle, Failure> {
     record(context, lease, Progress { runner: Some(&spec.name), ..Progress::default() }).await?;
-    go_on(hold)?;
+    go_on(lease, hold)?;
     let handle = context.report(context.provider.create(spec).await)?;
     lease.happened(What::Created, format!("container {}", short(&handle.id)));
     let started = start_held(context, lease, hold, &handle).await;
@@ -208,7 +208,7 @@ async fn start_held<P: Provider>(
         Err(QueueError::LeaseLost { .. }) => return Err(Failure::Stale),
         Err(error) => return Err(error.into()),
     }
-    go_on(hold)?;
+    go_on(lease, hold)?;
     Ok(context.report(context.provider.start(handle).await)?)
 }
 

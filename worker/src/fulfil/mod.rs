@@ -2,6 +2,7 @@
 
 mod failure;
 mod finish;
+mod idle;
 mod job;
 mod register;
 mod retire;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::{
+    idle::{self, IDLE_MAX, Verdict},
     job::{Runner, record},
     register::deregister,
 };
@@ -18,11 +19,8 @@ use crate::{
     context::Context,
     keeper::Hold,
     provider::{Exit, Provider, ProviderError},
-    runner::{Milestone, Observed, Outcome},
+    runner::{Milestone, Observed, Outcome, Retirement},
 };
-
-/// A runner that found no job for so long is retired, if its pool has no more demand.
-const IDLE_MAX: Duration = Duration::from_mins(5);
 
 /// How soon a retirement that did not come about is tried again.
 pub const RETIRE_AGAIN: Duration = Duration::from_mins(1);
@@ -75,8 +73,10 @@ struct Watch {
     next: Option<(Instant, Next)>,
     /// Its job was cancelled, so it is retired whatever its pool's demand.
     cancelled: bool,
-    /// It was stopped because there was no job for it.
-    retired: bool,
+    /// Since when it has waited for a job.
+    listening: Option<Instant>,
+    /// Why it is stopped, if it is because there is no job for it.
+    retired: Option<Retirement>,
 }
 
 /// Watches a runner until it ends, the lease is lost, or the worker stops. Never stops a runner that works on a job, but
@@ -159,6 +159,7 @@ impl Watch {
             Milestone::Listening => {
                 let version = self.observed.version().map(|version| format!("runner version {version}"));
                 lease.happened(What::Listening, version.unwrap_or_default());
+                self.listening.get_or_insert_with(Instant::now);
                 if self.next.is_none() {
                     self.next = Some((Instant::now() + IDLE_MAX, Next::Retire));
                 }
@@ -202,10 +203,7 @@ impl Watch {
         }
         match next {
             Next::Retire => self.retire(context, lease, runner).await,
-            Next::StopIdle => {
-                self.retired = true;
-                self.stop(context, runner, next).await;
-            }
+            Next::StopIdle => self.stop(context, runner, next).await,
             Next::StopJob => {
                 lease.happened(What::Noted, "it took longer than the pool's timeout_seconds and is stopped");
                 self.stop(context, runner, next).await;
@@ -215,14 +213,22 @@ impl Watch {
 
     /// Takes the registration first, so that GitHub gives the runner no job from now on.
     async fn retire<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, runner: &Runner) {
-        let again = Some((Instant::now() + RETIRE_AGAIN, Next::Retire));
-        if !self.cancelled && has_demand(context, lease).await {
-            self.next = again;
-            return;
+        let mut why = Retirement::NoDemand;
+        if !self.cancelled {
+            let waited = self.listening.map(|since| since.elapsed()).unwrap_or_default();
+            match idle::verdict(context, lease, waited).await {
+                Verdict::Stay(pause) => {
+                    self.next = Some((Instant::now() + pause, Next::Retire));
+                    return;
+                }
+                Verdict::Retire(reason) => why = reason,
+            }
         }
+        let again = Some((Instant::now() + RETIRE_AGAIN, Next::Retire));
         match deregister(&context.github, &runner.scope, runner.id, &runner.handle.name).await {
             Ok(true) => {
                 lease.happened(What::Noted, "the runner is retired: its registration is deleted");
+                self.retired = Some(why);
                 self.next = Some((Instant::now() + LAST_WORD, Next::StopIdle));
             }
             Ok(false) => self.next = again, // GitHub has just given it a job
@@ -242,14 +248,6 @@ impl Watch {
                 self.next = Some((Instant::now() + RETIRE_AGAIN, next));
             }
         }
-    }
-}
-
-/// Whether jobs wait that the runner may yet get. When that cannot be found out, they do.
-async fn has_demand<P: Provider>(context: &Context<P>, lease: &Lease) -> bool {
-    match context.queue.status().await {
-        Ok(status) => status.pools.iter().any(|pool| &pool.name == lease.pool() && pool.pending + pool.delayed > 0),
-        Err(_) => true,
     }
 }
 

@@ -10,6 +10,6 @@ mod spec;
 pub use jit::{JitError, JitFiles};
 pub use log::{JobResult, RunnerLine};
 pub use observed::{Milestone, Observed};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, Retirement};
 pub use settlement::{settlement, settlement_of};
 pub use spec::{Command, Credentials, RUNNER_HOME, RunnerSpec, label, web_url};

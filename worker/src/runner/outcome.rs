@@ -19,6 +19,8 @@ pub enum Outcome {
     },
     /// It waited for a job until it was retired, and found none.
     Idle,
+    /// The same, while its own job waited at GitHub as well.
+    Unassigned,
     /// It waited for a job, and ended though nobody retired it: the job may still be waiting.
     EndedIdle {
         /// How the container ended.
@@ -43,11 +45,20 @@ pub enum Outcome {
     },
 }
 
+/// Why a runner without a job is stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Retirement {
+    /// No job waits that it could get.
+    NoDemand,
+    /// Its own job waits, and GitHub does not give it to it.
+    Unassigned,
+}
+
 impl Observed {
-    /// What came of the runner whose container has ended. `retired` says whether it was stopped on purpose, because
-    /// no job was left for it.
+    /// What came of the runner whose container has ended. `retired` says why it was stopped, if that was on purpose because there
+    /// was no job for it.
     #[must_use]
-    pub fn outcome(&self, exit: &Exit, retired: bool) -> Outcome {
+    pub fn outcome(&self, exit: &Exit, retired: Option<Retirement>) -> Outcome {
         let exit = exit.clone();
         // A job that was taken comes first: whatever followed, it must not be started a second time.
         if let Some(job) = &self.running {
@@ -56,8 +67,10 @@ impl Observed {
         if let Some(version) = &self.deprecated {
             return Outcome::Deprecated { version: version.clone() };
         }
-        if retired {
-            return Outcome::Idle;
+        match retired {
+            Some(Retirement::NoDemand) => return Outcome::Idle,
+            Some(Retirement::Unassigned) => return Outcome::Unassigned,
+            None => {}
         }
         if self.registration_deleted {
             return Outcome::RegistrationDeleted { listened: self.listening };
@@ -77,6 +90,10 @@ impl fmt::Display for Outcome {
                 write!(f, "the runner took {job:?} and ended before it told a result: {exit}")
             }
             Self::Idle => f.write_str("the runner found no job and was retired"),
+            Self::Unassigned => f.write_str(
+                "GitHub gave the runner no job though this one waits: see whether the runner group admits the repository, and \
+                 whether the runner has all of the job's labels",
+            ),
             Self::EndedIdle { exit } => write!(f, "the runner ended while it waited for a job: {exit}"),
             Self::NeverListened { exit, why: Some(why) } => {
                 write!(f, "the runner ended before it listened for jobs: {exit}; it said {why:?}")
@@ -96,12 +113,13 @@ impl fmt::Display for Outcome {
 mod tests {
     use super::*;
 
+    const NEEDLESS: Option<Retirement> = Some(Retirement::NoDemand);
     const LISTENING: &str = "2026-01-31 10:00:00Z: Listening for Jobs";
     const RUNNING: &str = "2026-01-31 10:00:01Z: Running job: build";
     const COMPLETED: &str = "2026-01-31 10:00:09Z: Job build completed with result: Failed";
     const DELETED: &str = "Failed to create a session. The runner registration has been deleted from the server.";
 
-    fn outcome(lines: &[&str], exit: &Exit, retired: bool) -> Outcome {
+    fn outcome(lines: &[&str], exit: &Exit, retired: Option<Retirement>) -> Outcome {
         let mut observed = Observed::default();
         for line in lines {
             observed.observe(line);
@@ -113,9 +131,9 @@ mod tests {
     fn a_runner_that_took_a_job_is_done_whatever_its_exit() {
         for exit in [Exit::default(), Exit { code: 137, oom_killed: true, ..Exit::default() }] {
             let done = |result| Outcome::Done { job: "build".to_owned(), result, exit: exit.clone() };
-            assert_eq!(outcome(&[LISTENING, RUNNING, COMPLETED], &exit, false), done(Some(JobResult::Failed)));
-            assert_eq!(outcome(&[LISTENING, RUNNING], &exit, true), done(None));
-            assert_eq!(outcome(&[LISTENING, RUNNING, DELETED], &exit, false), done(None));
+            assert_eq!(outcome(&[LISTENING, RUNNING, COMPLETED], &exit, None), done(Some(JobResult::Failed)));
+            assert_eq!(outcome(&[LISTENING, RUNNING], &exit, NEEDLESS), done(None));
+            assert_eq!(outcome(&[LISTENING, RUNNING, DELETED], &exit, None), done(None));
         }
     }
 
@@ -124,21 +142,22 @@ mod tests {
         let exit = Exit { code: 1, ..Exit::default() };
         let never = |why: Option<&str>| Outcome::NeverListened { exit: exit.clone(), why: why.map(str::to_owned) };
 
-        assert_eq!(outcome(&[], &exit, false), never(None));
-        assert_eq!(outcome(&["sh: not found", ""], &exit, false), never(Some("sh: not found")));
+        assert_eq!(outcome(&[], &exit, None), never(None));
+        assert_eq!(outcome(&["sh: not found", ""], &exit, None), never(Some("sh: not found")));
         let unreachable = ["Runner connect error: No route", "bye"];
-        assert_eq!(outcome(&unreachable, &exit, false), never(Some("No route")));
-        assert_eq!(outcome(&[LISTENING], &exit, false), Outcome::EndedIdle { exit: exit.clone() });
-        assert_eq!(outcome(&[LISTENING], &exit, true), Outcome::Idle);
-        assert_eq!(outcome(&[DELETED], &exit, false), Outcome::RegistrationDeleted { listened: false });
+        assert_eq!(outcome(&unreachable, &exit, None), never(Some("No route")));
+        assert_eq!(outcome(&[LISTENING], &exit, None), Outcome::EndedIdle { exit: exit.clone() });
+        assert_eq!(outcome(&[LISTENING], &exit, NEEDLESS), Outcome::Idle);
+        assert_eq!(outcome(&[LISTENING], &exit, Some(Retirement::Unassigned)), Outcome::Unassigned);
+        assert_eq!(outcome(&[DELETED], &exit, None), Outcome::RegistrationDeleted { listened: false });
         let deprecated = "Runner version v2.1.0 is deprecated and cannot receive messages.";
-        assert_eq!(outcome(&[deprecated], &exit, false), Outcome::Deprecated { version: "2.1.0".to_owned() });
+        assert_eq!(outcome(&[deprecated], &exit, None), Outcome::Deprecated { version: "2.1.0".to_owned() });
     }
 
     #[test]
     fn the_record_says_that_memory_ran_out() {
         let exit = Exit { code: 137, oom_killed: true, ..Exit::default() };
-        let said = outcome(&[LISTENING, RUNNING], &exit, false).to_string();
+        let said = outcome(&[LISTENING, RUNNING], &exit, None).to_string();
         assert_eq!(
             said,
             "the runner took \"build\" and ended before it told a result: exit code 137, out of memory \

@@ -18,11 +18,13 @@ const ENGINE_AWAY_PAUSE: Duration = Duration::from_secs(2);
 pub fn settlement(outcome: &Outcome, attempts: u32, backoff: Backoff) -> Settlement {
     let detail = outcome.to_string();
     match outcome {
-        Outcome::Done { .. } | Outcome::Idle => Settlement::Done { detail },
+        Outcome::Done { .. } => Settlement::Done { detail },
+        Outcome::Idle => Settlement::Idle { detail },
         // The end of an idle runner, or the loss of its registration, is nobody's failure: it is replaced.
         Outcome::RegistrationDeleted { listened: true } => release(detail, attempts, backoff),
         Outcome::EndedIdle { exit } if exit.is_clean() => release(detail, attempts, backoff),
-        Outcome::EndedIdle { .. }
+        Outcome::Unassigned
+        | Outcome::EndedIdle { .. }
         | Outcome::NeverListened { .. }
         | Outcome::RegistrationDeleted { listened: false }
         | Outcome::Deprecated { .. } => Settlement::Retry { delay: backoff.jittered(attempts), error: detail },
@@ -61,7 +63,8 @@ mod tests {
             let done = Outcome::Done { job: "build".to_owned(), result, exit };
             assert!(matches!(settle(&done), Settlement::Done { .. }), "{done}");
         }
-        assert!(matches!(settle(&Outcome::Idle), Settlement::Done { .. }));
+        assert!(matches!(settle(&Outcome::Idle), Settlement::Idle { .. }));
+        assert!(matches!(settle(&Outcome::Unassigned), Settlement::Retry { .. }));
     }
 
     #[test]

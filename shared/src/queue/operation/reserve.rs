@@ -79,6 +79,7 @@ impl Queue {
                 attempts: u32::try_from(*attempts).unwrap_or_default(),
                 replays: u32::try_from(*replays).unwrap_or_default(),
                 waited: from_millis(*waited),
+                cancelled: false,
                 events: Vec::new(),
             }),
             Err(error) => {

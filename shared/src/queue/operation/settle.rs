@@ -30,7 +30,8 @@ pub struct Progress<'a> {
 }
 
 impl Queue {
-    /// Writes what has happened to the record, and moves the job on. A record that the store has lost is put back first.
+    /// Writes what has happened to the record, and moves the job on; the lease knows then whether its job was cancelled. A record
+    /// that the store has lost is put back first.
     ///
     /// # Errors
     ///
@@ -52,13 +53,14 @@ impl Queue {
             .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
             .arg(progress.exited.unwrap_or_default());
         add_events(&mut script, &lease.events);
-        let mut held: bool = self.store.script(&script).await?;
-        if !held && self.restore(lease.id(), &lease.backup()).await? {
-            held = self.store.script(&script).await?;
+        let mut answer: String = self.store.script(&script).await?;
+        if answer == "lost" && self.restore(lease.id(), &lease.backup()).await? {
+            answer = self.store.script(&script).await?;
         }
-        if !held {
+        if answer == "lost" {
             return Err(QueueError::LeaseLost { job_id: lease.job_id() });
         }
+        lease.cancelled = answer == "cancelled";
         lease.attempt = progress.found.unwrap_or(lease.attempt);
         lease.events.clear();
         Ok(())

@@ -4,15 +4,15 @@
 --       it is not up any more, or ''  5 the runner's name, or ''
 --       6 the attempt that this runner was made for, if it is another's that was found, or ''
 --       7 once the runner has ended for good: what is to be said of it, or ''  8… events: ms ago, word, detail
--- Returns 1, or 0 when the lease was lost, or that other runner has another job.
+-- Returns 'held', 'cancelled' when its job was cancelled, or 'lost', also when that other runner has another job.
 local id = ARGV[1]
 local key = job_key(entry_of(id, ARGV[2]))
-local epoch, state = unpack(redis.call('HMGET', key, 'epoch', 'state'))
+local epoch, state, cancel = unpack(redis.call('HMGET', key, 'epoch', 'state', 'cancel'))
 if epoch ~= ARGV[3] or not is_leased(state) then
-  return 0
+  return 'lost'
 end
 if ARGV[6] ~= '' and entry_of(id, ARGV[6]) ~= id then
-  return 0 -- the runner that was found has taken another job meanwhile
+  return 'lost' -- the runner that was found has taken another job meanwhile
 end
 for field, value in pairs({state = ARGV[4], runner = ARGV[5], attempt = ARGV[6], exited = ARGV[7]}) do
   if value ~= '' then
@@ -20,4 +20,4 @@ for field, value in pairs({state = ARGV[4], runner = ARGV[5], attempt = ARGV[6],
   end
 end
 events_from(8, id)
-return 1
+return cancel and 'cancelled' or 'held'

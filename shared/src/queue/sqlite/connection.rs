@@ -3,6 +3,7 @@
 use std::{
     sync::{Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use redis::Value;
@@ -24,6 +25,9 @@ const WAITING_MAX: usize = 1024;
 /// How many requests share a transaction: so many take about as long as the write to the disk on which all of them wait.
 const TOGETHER_MAX: usize = 64;
 
+/// How long is waited at the end until the file is closed.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Use {
@@ -38,13 +42,21 @@ pub(super) enum Use {
 pub(super) struct Connection {
     place: Place,
     what_for: Use,
-    /// Where the thread takes its requests from. It ends when this is dropped.
-    requests: Mutex<Option<mpsc::Sender<(Work, Asker)>>>,
+    thread: Mutex<Option<Thread>>,
+}
+
+/// The thread that has the file open.
+#[derive(Debug)]
+struct Thread {
+    /// Where it takes its requests from. It ends when this is dropped.
+    requests: mpsc::Sender<(Work, Asker)>,
+    /// Closed once it has ended.
+    ended: std::sync::mpsc::Receiver<()>,
 }
 
 impl Connection {
     pub(super) fn new(place: Place, what_for: Use) -> Self {
-        Self { place, what_for, requests: Mutex::default() }
+        Self { place, what_for, thread: Mutex::default() }
     }
 
     /// Has something done. It may be done even if it was not answered in time.
@@ -62,19 +74,35 @@ impl Connection {
 
     /// The thread that has the file open, or a new one.
     fn thread(&self) -> Result<mpsc::Sender<(Work, Asker)>, Failure> {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(requests) = requests.as_ref().filter(|requests| !requests.is_closed()) {
-            return Ok(requests.clone());
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.as_ref().filter(|thread| !thread.requests.is_closed()) {
+            return Ok(thread.requests.clone());
         }
-        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        let (requests, receiver) = mpsc::channel(WAITING_MAX);
+        let (ends, ended) = std::sync::mpsc::channel();
         let (place, what_for) = (self.place.clone(), self.what_for);
         let name = if what_for == Use::Write { "queue-write" } else { "queue-read" };
         thread::Builder::new()
             .name(name.to_owned())
-            .spawn(move || serve(&place, what_for, receiver))
+            .spawn(move || {
+                serve(&place, what_for, receiver);
+                drop(ends);
+            })
             .map_err(|error| Failure::Passing(format!("cannot begin a thread: {error}")))?;
-        *requests = Some(sender.clone());
-        Ok(sender)
+        *thread = Some(Thread { requests: requests.clone(), ended });
+        Ok(requests)
+    }
+}
+
+/// The last of the connections that is closed leaves all in one file, which then can be copied.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Thread { requests, ended }) = thread.take() {
+            drop(requests);
+            // It says nothing: it ends, or the disk does not answer.
+            let _ended = ended.recv_timeout(CLOSE_MAX);
+        }
     }
 }
 

@@ -22,16 +22,24 @@ const SILENT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Machine {
     stamp: PathBuf,
+    /// What tells it from others: from its start on, the kernel has a random id. And its name, for people.
     text: String,
     said: Option<Instant>,
 }
 
 impl Machine {
-    /// This machine, with what tells it from others: from its start on, the kernel has a random id.
-    pub(super) fn this(place: &Place) -> Self {
-        let read = |path: &str| fs::read_to_string(path).unwrap_or_default().trim().to_owned();
-        let text = format!("{} {}\n", read("/proc/sys/kernel/random/boot_id"), read("/proc/sys/kernel/hostname"));
-        Self { stamp: place.beside("-machine"), text, said: None }
+    /// This machine.
+    pub(super) fn this(place: &Place) -> Result<Self, Failure> {
+        let read = |path: &str| {
+            let text = fs::read_to_string(path).map_err(|error| {
+                Failure::Unsuitable(format!(
+                    "cannot read {path}, which tells this machine from others that might use the file: {error}"
+                ))
+            });
+            text.map(|text| text.trim().to_owned())
+        };
+        let text = format!("{} {}\n", read("/proc/sys/kernel/random/boot_id")?, read("/proc/sys/kernel/hostname")?);
+        Ok(Self { stamp: place.beside("-machine"), text, said: None })
     }
 
     /// Says that this machine uses the file, unless another does.
@@ -73,7 +81,7 @@ mod tests {
     fn a_second_machine_waits_until_the_first_has_been_silent() {
         let folder = tempfile::tempdir().unwrap();
         let place = Place::parse(folder.path().join("q").to_str().unwrap()).unwrap();
-        let machine = || Machine::this(&place);
+        let machine = || Machine::this(&place).unwrap();
         machine().claim().unwrap();
         machine().claim().unwrap();
         let stamp = place.beside("-machine");

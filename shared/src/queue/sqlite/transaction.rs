@@ -51,7 +51,7 @@ pub(super) struct Transactions {
 
 impl Transactions {
     pub(super) fn open(place: &Place, what_for: Use) -> Result<Self, Failure> {
-        let mut machine = Machine::this(place);
+        let mut machine = Machine::this(place)?;
         place.make()?;
         machine.claim()?;
         let connection: Connection = file::open(place, what_for)?;
