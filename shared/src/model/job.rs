@@ -40,7 +40,7 @@ pub struct JobMessage {
 }
 
 /// The state of a job's record.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// Waits for a slot.

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::settings;
@@ -30,6 +30,17 @@ pub struct QueueConfig {
     /// `QUEUE_KEEP_DAYS`, 1 to 365, default 7. How long the record of an ended job is kept.
     #[serde(deserialize_with = "settings::days::<_, 1, 365>")]
     pub keep_days: Duration,
+}
+
+impl QueueConfig {
+    /// The same for the store at another address. The files for TLS go along only if it is spoken to in TLS.
+    #[must_use]
+    pub fn at(&self, url: SecretString) -> Self {
+        let in_tls = url.expose_secret().starts_with("rediss");
+        let file = |path: &Option<PathBuf>| path.clone().filter(|_| in_tls);
+        let [ca_file, cert_file, key_file] = [&self.ca_file, &self.cert_file, &self.key_file].map(file);
+        Self { url, ca_file, cert_file, key_file, ..self.clone() }
+    }
 }
 
 impl Default for QueueConfig {

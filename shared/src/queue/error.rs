@@ -40,6 +40,10 @@ pub enum QueueError {
     #[error("the queue's store cannot be used: {0}")]
     Unsuitable(String),
 
+    /// Jobs were to be moved from a store to itself.
+    #[error("both addresses lead to the same store")]
+    SameStore,
+
     /// A setting cannot be used.
     #[error("{setting}: {problem}")]
     Setting {
@@ -51,6 +55,18 @@ pub enum QueueError {
 }
 
 impl QueueError {
+    /// The first word of a script that refuses, because the jobs were [moved](super::Queue::move_to) to another store.
+    pub(super) const ELSEWHERE: &str = "ELSEWHERE";
+
+    /// What such a refusal means.
+    pub(super) fn moved() -> Self {
+        Self::Unsuitable(
+            "its jobs were moved to another store with `worker queue move`; set QUEUE_URL to that one, for ingest and \
+             worker, and start them anew (should the move have been interrupted, repeat it)"
+                .to_owned(),
+        )
+    }
+
     /// An answer that does not fit the question: the store's scripts are of another version, or it is something else than it should be.
     pub(super) fn unexpected(answer: &impl std::fmt::Debug) -> Self {
         let mut text = format!("an unexpected answer: {answer:?}");

@@ -88,7 +88,7 @@ pub(super) fn bytes(command: &Cmd) -> Vec<Vec<u8>> {
 }
 
 /// Puts a script together. `allow-oom`: it goes on when the store's memory is full, so that what is in the queue
-/// can leave it; only `enqueue` is refused then.
+/// can leave it; only what comes in is refused then.
 macro_rules! script {
     ($name:ident, $flags:literal, $($file:literal),+) => {
         pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
@@ -97,22 +97,32 @@ macro_rules! script {
     };
 }
 
-script!(ENQUEUE, "", "enqueue");
-script!(UNMATCHED, "", "unmatched");
-script!(CANCEL, " flags=allow-oom", "cancel");
-script!(NOTE, " flags=allow-oom", "note");
-script!(SERVED, " flags=allow-oom", "served");
-script!(CROSSOVER, " flags=allow-oom", "reopen", "crossover");
-script!(RESERVE, " flags=allow-oom", "limit", "reopen", "tend", "reserve");
-script!(DEMAND, " flags=allow-oom", "demand");
-script!(PAUSE, " flags=allow-oom", "pause");
-script!(RESTORE, " flags=allow-oom", "restore");
-script!(BEAT, " flags=allow-oom", "reopen", "tend", "beat");
-script!(PROGRESS, " flags=allow-oom", "progress");
-script!(SETTLE, " flags=allow-oom", "reopen", "settle");
-script!(ADOPT, " flags=allow-oom", "adopt");
-script!(REPLAY, " flags=allow-oom", "replay");
-script!(DROP, " flags=allow-oom", "drop");
-script!(LIMITS, " flags=allow-oom", "limits");
-script!(AUDIT, " flags=allow-oom", "limit", "audit");
+/// One that changes the queue. In a store whose jobs were moved to another it is refused.
+macro_rules! transition {
+    ($name:ident, $flags:literal, $($file:literal),+) => {
+        script!($name, $flags, "open", $($file),+);
+    };
+}
+
+transition!(ENQUEUE, "", "enqueue");
+transition!(UNMATCHED, "", "unmatched");
+transition!(CANCEL, " flags=allow-oom", "cancel");
+transition!(NOTE, " flags=allow-oom", "note");
+transition!(SERVED, " flags=allow-oom", "served");
+transition!(CROSSOVER, " flags=allow-oom", "reopen", "crossover");
+transition!(RESERVE, " flags=allow-oom", "limit", "reopen", "tend", "reserve");
+transition!(DEMAND, " flags=allow-oom", "demand");
+transition!(PAUSE, " flags=allow-oom", "pause");
+transition!(RESTORE, " flags=allow-oom", "restore");
+transition!(BEAT, " flags=allow-oom", "reopen", "tend", "beat");
+transition!(PROGRESS, " flags=allow-oom", "progress");
+transition!(SETTLE, " flags=allow-oom", "reopen", "settle");
+transition!(ADOPT, " flags=allow-oom", "adopt");
+transition!(REPLAY, " flags=allow-oom", "replay");
+transition!(DROP, " flags=allow-oom", "drop");
+transition!(LIMITS, " flags=allow-oom", "limits");
+transition!(AUDIT, " flags=allow-oom", "limit", "audit");
 script!(COUNT, " flags=no-writes", "limit", "count");
+transition!(IMPORT, "", "import");
+script!(EXPORT, " flags=no-writes", "closed", "entries", "export");
+script!(REMOVE, " flags=allow-oom", "closed", "entries", "remove");

@@ -8,6 +8,8 @@ mod enqueue;
 mod lease;
 mod limits;
 mod loss;
+mod moved;
+mod moving;
 mod settle;
 mod support;
 mod swap;

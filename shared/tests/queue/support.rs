@@ -64,6 +64,16 @@ pub(crate) enum Kind {
     Sqlite,
 }
 
+impl Kind {
+    /// The other one.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Redis => Self::Sqlite,
+            Self::Sqlite => Self::Redis,
+        }
+    }
+}
+
 /// A pool whose limit is met by no test that does not mean to.
 pub(crate) const POOL: &str = "[[pool]]\nname = \"default\"\nmax_runners = 100";
 
@@ -82,6 +92,13 @@ impl TestQueue {
     pub(crate) async fn on(store: Store, pools: &str) -> Self {
         let queue = connect(store.url());
         queue.set_limits(&parse(pools)).await.unwrap();
+        Self { store, queue }
+    }
+
+    /// A queue in an empty store of the other kind, whose limits nobody has told.
+    pub(crate) async fn elsewhere() -> Self {
+        let store = Store::start(crate::STORE.other()).await;
+        let queue = connect(store.url());
         Self { store, queue }
     }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 use devstack::harness::{RedisCluster, RedisServer};
 use shared::{
     model::PoolName,
-    queue::{Enqueued, Queue},
+    queue::{Enqueued, Queue, QueueError},
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
     everything::{configure, everything, of, reserve},
-    support::{connect, told, until_it_works},
+    support::{Kind, Store, connect, told, until_it_works},
 };
 
 /// Pools whose keys are on the first, the second and the third node.
@@ -131,6 +131,23 @@ async fn slots_that_move_to_another_node_are_followed() {
     let (enqueued, after) = until_it_works(async || queue.enqueue(&of("alpha", 1)).await).await;
     assert!(enqueued == Enqueued::Stored && after < Duration::from_secs(1), "{enqueued:?} {after:?}");
     reserve(&queue, &"alpha".parse().unwrap()).await;
+}
+
+#[tokio::test]
+async fn jobs_move_to_a_cluster_and_out_of_one_whichever_nodes_their_pools_are_on() {
+    let (test, file) = (RedisCluster::start_with(&[]).await.unwrap(), Store::start(Kind::Sqlite).await);
+    let (queue, old) = (connect(test.url()), connect(file.url()));
+    configure(&old, &POOLS).await;
+    for (id, pool) in (1..).zip(POOLS.into_iter().chain(POOLS)) {
+        old.enqueue(&of(pool, id)).await.unwrap();
+    }
+    for (from, to) in [(&old, &queue), (&queue, &old)] {
+        from.move_to(to).await.unwrap();
+        for pool in names() {
+            assert!(matches!(from.beat(&pool, &[]).await, Err(QueueError::Unsuitable(_))));
+            reserve(to, &pool).await;
+        }
+    }
 }
 
 fn id(node: &RedisServer) -> String {

@@ -4,7 +4,7 @@ use devstack::harness::{RedisCluster, RedisServer};
 
 use crate::{
     everything::everything,
-    support::{connect, told},
+    support::{Kind, Store, connect, told},
 };
 
 /// All that the queue's user needs, as the README has it.
@@ -16,6 +16,9 @@ async fn the_queues_user_needs_no_more_than_this() {
     redis.command(USER).unwrap();
     let queue = connect(format!("redis://queue:hush@127.0.0.1:{}", redis.port()));
     everything(&queue, &["default"]).await;
+    let file = Store::start(Kind::Sqlite).await;
+    queue.move_to(&connect(file.url())).await.unwrap();
+    connect(file.url()).move_to(&queue).await.unwrap();
     assert_eq!(redis.command("ACL LOG").unwrap(), "*0", "something else was tried and refused");
 }
 

@@ -26,6 +26,7 @@ impl Queue {
                 return Ok(outcome);
             }
         }
+        self.list_pool(pool).await?;
         let outcome = self.cancel_in(pool, job, delivery, reason, true).await?;
         outcome.ok_or_else(|| QueueError::unexpected(&["unknown"]))
     }

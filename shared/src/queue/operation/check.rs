@@ -1,9 +1,10 @@
 //! Whether the store is there and keeps what it is given.
 
+use redis::cmd;
 use tokio::time::sleep;
 use tracing::{error, warn};
 
-use super::Queue;
+use super::{Queue, keys};
 use crate::{backoff::Backoff, queue::QueueError, telemetry::chain};
 
 impl Queue {
@@ -12,9 +13,17 @@ impl Queue {
     /// # Errors
     ///
     /// Those that [are transient](QueueError::is_transient). [`QueueError::Unsuitable`]: it is too old, or none of a kind
-    /// that the address says.
+    /// that the address says, or the jobs were moved to another.
     pub async fn check(&self) -> Result<Vec<String>, QueueError> {
-        self.store.check().await
+        let warnings = self.store.check().await?;
+        self.still_here().await?;
+        Ok(warnings)
+    }
+
+    /// Fails if the jobs were moved to another store.
+    pub(super) async fn still_here(&self) -> Result<(), QueueError> {
+        let moved: bool = self.store.query(cmd("EXISTS").arg(keys::MOVED)).await?;
+        if moved { Err(QueueError::moved()) } else { Ok(()) }
     }
 
     /// Waits until the store is there, and says in the log what is wrong with it: once, however long it takes. Cancel-safe.

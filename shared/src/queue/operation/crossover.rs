@@ -46,6 +46,7 @@ impl Queue {
                 verdict => return Ok(verdict),
             }
         }
+        self.list_pool(pool).await?;
         self.close_served_in(pool, served, true).await
     }
 

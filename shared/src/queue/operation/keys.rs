@@ -5,6 +5,13 @@ use crate::model::{JobId, PoolName};
 /// The set of all pools that ever had a job or a worker.
 pub(super) const POOLS: &str = "gha:pools";
 
+/// There once the jobs were moved to another store, or are being moved. It has the slot of [`POOLS`]: on a cluster no other node is
+/// needed to tell.
+pub(super) const MOVED: &str = "gha:{gha:pools}:moved";
+
+/// What tells the store from others, for a moment.
+pub(super) const IDENTITY: &str = "gha:identity";
+
 /// The hash of workers: name to what it said last, as JSON.
 pub(super) const WORKERS: &str = "gha:workers";
 
@@ -14,6 +21,11 @@ pub(super) const UNMATCHED: &str = "gha:{*}:";
 /// The prefix of a pool's keys.
 pub(super) fn prefix(pool: &PoolName) -> String {
     format!("gha:{{{pool}}}:")
+}
+
+/// There once the jobs under a prefix were moved to another store, or are being moved.
+pub(super) fn moved(prefix: &str) -> String {
+    format!("{prefix}moved")
 }
 
 /// The hash of a job.

@@ -30,9 +30,10 @@ impl Queue {
     ///
     /// Those that [are transient](QueueError::is_transient).
     pub async fn set_limit(&self, pool: &Pool) -> Result<(), QueueError> {
+        self.list_again(std::slice::from_ref(&pool.name)).await?;
         let scope = pool.max_per_scope.map(|most| most.to_string()).unwrap_or_default();
         self.change(&pool.name, &[("pool", pool.max_runners.to_string()), ("scope", scope)]).await?;
-        self.list_again(std::slice::from_ref(&pool.name)).await
+        Ok(())
     }
 
     /// Sets a limit by hand, or takes back what was set. It holds from the next reservation on; runners that are up stay.

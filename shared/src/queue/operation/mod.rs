@@ -16,6 +16,7 @@ mod enqueue;
 mod keys;
 mod limits;
 mod list;
+mod move_to;
 mod read;
 mod reserve;
 mod restore;
@@ -71,14 +72,14 @@ impl Queue {
         &self.config
     }
 
-    /// Asks the store whether it is there.
+    /// Asks the store whether it is there, and whether the jobs are.
     ///
     /// # Errors
     ///
     /// Every [`QueueError`] that [is transient](QueueError::is_transient).
     pub async fn ping(&self) -> Result<(), QueueError> {
         let _pong: String = self.store.query(&cmd("PING")).await?;
-        Ok(())
+        self.still_here().await
     }
 
     /// Sends the store a command as it is: for whoever looks below the queue, such as its tests.

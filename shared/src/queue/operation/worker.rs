@@ -2,7 +2,7 @@
 
 use std::{sync::PoisonError, time::Duration};
 
-use redis::cmd;
+use redis::{cmd, pipe};
 use serde::{Deserialize, Serialize};
 
 use super::{Queue, keys, millis, script};
@@ -115,14 +115,18 @@ impl Queue {
     }
 
     /// The same each time, for a store may lose the list.
+    ///
+    /// Whoever moves the jobs to another store closes this one and then looks which pools there are: a pool that is put on the
+    /// list meanwhile is found there, or it is found out here that the store was closed.
     pub(super) async fn list_again(&self, pools: &[PoolName]) -> Result<(), QueueError> {
         let names: Vec<&str> = pools.iter().map(PoolName::as_str).collect();
         if names.is_empty() {
             return Ok(());
         }
-        let command = cmd("SADD").arg(keys::POOLS).arg(names).to_owned();
-        let _added: u32 = self.store.query(&command).await?;
-        Ok(())
+        let mut commands = pipe();
+        commands.sadd(keys::POOLS, names).exists(keys::MOVED);
+        let (_added, moved): (u32, bool) = self.store.pipeline(&commands).await?;
+        if moved { Err(QueueError::moved()) } else { Ok(()) }
     }
 
     /// Goes through every pool that the queue knows, `first` before the others: only whoever does not find there what is

@@ -151,6 +151,8 @@ impl Connection {
             QueueError::Timeout(self.response_timeout)
         } else if error.kind() == ErrorKind::InvalidClientConfig {
             QueueError::Unsuitable(error.detail().map_or_else(|| error.to_string(), str::to_owned))
+        } else if error.code() == Some(QueueError::ELSEWHERE) {
+            QueueError::moved()
         } else {
             QueueError::Store(Box::new(error))
         }

@@ -11,6 +11,8 @@ use crate::queue::QueueError;
 pub(super) enum Failure {
     /// Another file is needed, or another program.
     Unsuitable(String),
+    /// The jobs were moved to another store.
+    Moved,
     /// It may work the next time.
     Passing(String),
 }
@@ -47,6 +49,7 @@ impl From<Failure> for QueueError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unsuitable(reason) => Self::Unsuitable(reason),
+            Failure::Moved => Self::moved(),
             Failure::Passing(reason) => Self::Store(reason.into()),
         }
     }

@@ -6,7 +6,7 @@ use std::{
     rc::Rc,
 };
 
-use mlua::{Function, Lua, MultiValue, Table};
+use mlua::{Function, Lua, LuaString, MultiValue, Table};
 use redis::Value;
 
 use super::{
@@ -30,6 +30,7 @@ impl Interpreter {
         let refused = Rc::new(Cell::new(None));
         let redis = lua.create_table()?;
         redis.set("call", lua.create_function(call(tables, Rc::clone(&refused)))?)?;
+        redis.set("error_reply", lua.create_function(error_reply)?)?;
         lua.globals().set("redis", redis)?;
         Ok(Self { lua, ready: RefCell::default(), refused })
     }
@@ -39,10 +40,11 @@ impl Interpreter {
         self.run_in_lua(script, arguments).map_err(|error| match self.refused.take() {
             Some(refused) => CommandError::Sqlite(refused),
             None => CommandError::Wrong(error.to_string()),
-        })
+        })?
     }
 
-    fn run_in_lua(&self, script: &'static Script, arguments: &[Vec<u8>]) -> mlua::Result<Value> {
+    /// The outer result is Lua's, and the inner one the script's own.
+    fn run_in_lua(&self, script: &'static Script, arguments: &[Vec<u8>]) -> mlua::Result<Done<Value>> {
         let strings = |bytes: &[Vec<u8>]| -> mlua::Result<Table> {
             self.lua.create_sequence_from(
                 bytes.iter().map(|bytes| self.lua.create_string(bytes)).collect::<mlua::Result<Vec<_>>>()?,
@@ -52,7 +54,13 @@ impl Interpreter {
         let globals = self.lua.globals();
         globals.set("KEYS", strings(key)?)?;
         globals.set("ARGV", strings(others)?)?;
-        from_lua(&self.ready(script)?.call(())?)
+        let answer: mlua::Value = self.ready(script)?.call(())?;
+        if let mlua::Value::Table(table) = &answer
+            && let Some(text) = table.get::<Option<String>>("err")?
+        {
+            return Ok(Err(CommandError::Refused(text)));
+        }
+        from_lua(&answer).map(Ok)
     }
 
     fn ready(&self, script: &'static Script) -> mlua::Result<Function> {
@@ -65,6 +73,13 @@ impl Interpreter {
         self.ready.borrow_mut().insert(script.sha1(), function.clone());
         Ok(function)
     }
+}
+
+/// `redis.error_reply`: what a script returns to answer with an error.
+fn error_reply(lua: &Lua, text: LuaString) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    table.set("err", text)?;
+    Ok(table)
 }
 
 /// `redis.call`.
@@ -81,7 +96,9 @@ fn call(
                 refused.set(Some(error));
                 Err(mlua::Error::RuntimeError(text))
             }
-            Err(CommandError::Wrong(problem)) => Err(mlua::Error::RuntimeError(problem)),
+            Err(CommandError::Wrong(problem) | CommandError::Refused(problem)) => {
+                Err(mlua::Error::RuntimeError(problem))
+            }
         }
     }
 }

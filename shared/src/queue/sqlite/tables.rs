@@ -16,6 +16,9 @@ pub(super) enum CommandError {
     /// It is none that is known, or not in this form: a mistake in a script.
     #[error("{0}")]
     Wrong(String),
+    /// A script answered with an error: its first word is the error's code.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// What a command comes to.

@@ -18,7 +18,7 @@ use super::{
     turn::in_turn,
     wake,
 };
-use crate::queue::script::Script;
+use crate::queue::{QueueError, script::Script};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -156,7 +156,8 @@ impl Transactions {
     fn failure(&self, error: &CommandError) -> Failure {
         match error {
             CommandError::Sqlite(error) => Failure::of(error, self.place.path()),
-            CommandError::Wrong(problem) => Failure::Passing(problem.clone()),
+            CommandError::Refused(text) if text.split(' ').next() == Some(QueueError::ELSEWHERE) => Failure::Moved,
+            CommandError::Wrong(problem) | CommandError::Refused(problem) => Failure::Passing(problem.clone()),
         }
     }
 }

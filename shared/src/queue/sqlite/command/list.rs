@@ -70,11 +70,15 @@ pub(super) fn trim(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     Ok(Value::Okay)
 }
 
-/// The whole list: `LRANGE key 0 -1`.
+/// The whole list, or its end: `LRANGE key 0 -1` or `LRANGE key -COUNT -1`.
 pub(super) fn range(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
-    if !arguments.is(1, "0") || !arguments.is(2, "-1") {
-        return Err(CommandError::Wrong("it gives the whole list here".to_owned()));
+    let from: i64 = arguments.number(1)?;
+    if from > 0 || !arguments.is(2, "-1") {
+        return Err(CommandError::Wrong("it gives the whole list here, or its end".to_owned()));
     }
-    let value = |row: &rusqlite::Row<'_>| row.get(0).map(Value::BulkString);
-    tables.all("SELECT value FROM list WHERE key = ? ORDER BY position", [arguments.key()?], value).map(Value::Array)
+    let most = if from == 0 { -1 } else { -from };
+    let sql = "SELECT value FROM list WHERE key = ? ORDER BY position DESC LIMIT ?";
+    let mut values = tables.all(sql, params![arguments.key()?, most], |row| row.get(0).map(Value::BulkString))?;
+    values.reverse();
+    Ok(Value::Array(values))
 }

@@ -130,6 +130,6 @@ pub(super) fn run(tables: &Tables, command: &[Vec<u8>]) -> Done<Value> {
     };
     run(tables, Arguments(&command[1..])).map_err(|error| match error {
         CommandError::Wrong(problem) => CommandError::Wrong(format!("{name}: {problem}")),
-        error @ CommandError::Sqlite(_) => error,
+        error => error,
     })
 }
