@@ -7,6 +7,7 @@ mod dead;
 mod job;
 mod jobs;
 mod limits;
+mod queue;
 mod start;
 mod status;
 mod table;
@@ -45,6 +46,8 @@ enum Command {
     Dead(dead::Dead),
     /// Show how many runners there may be, or set it
     Limits(limits::Limits),
+    /// Move the queue to another store
+    Queue(queue::Queue),
     /// Print a registration token
     Token(token::Token),
     /// Start one runner by hand, and stay with it until it ends
@@ -68,6 +71,7 @@ impl Cli {
             Command::Job(job) => job.run(&settings, self.json).await,
             Command::Dead(dead) => dead.run(&settings, self.json).await,
             Command::Limits(limits) => limits.run(&settings, self.json).await,
+            Command::Queue(queue) => queue.run(&settings, self.json).await,
             Command::Token(token) => token.run(&settings, self.json).await,
             Command::Start(start) => start.run(settings, self.json).await,
         };
