@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use shared::{
-    model::{Pools, RunnerNamePrefix},
-    pools,
+    model::RunnerNamePrefix,
+    pools::{self, LivePools},
     queue::{Queue, QueueConfig, QueueError},
     settings::{self, Environment, SettingsError},
     telemetry::TelemetryConfig,
@@ -82,7 +82,7 @@ pub struct Settings {
     /// What the names of our runners begin with.
     pub runner_name_prefix: RunnerNamePrefix,
     /// The pools that jobs are matched to.
-    pub pools: Pools,
+    pub pools: LivePools,
 }
 
 impl Settings {

@@ -6,6 +6,7 @@ use actix_web::{App, HttpServer, dev::Server, http::KeepAlive, middleware::from_
 use anyhow::{Context as _, bail};
 use shared::{
     admin::{Admin, ReadinessCheck},
+    pools::LivePools,
     queue::Queue,
     telemetry::{BuildInfo, Registry, chain},
 };
@@ -49,6 +50,7 @@ pub struct Application {
     port: u16,
     admin_port: u16,
     queue: Queue,
+    pools: LivePools,
 }
 
 impl std::fmt::Debug for Application {
@@ -74,13 +76,13 @@ impl Application {
         let inbox = Inbox::new(
             Signatures::new(&settings.secrets).context("AUTOSCALER_SECRET_TOKEN cannot be used")?,
             BodyLimits::new(usize::try_from(settings.ingest.max_body_bytes)?),
-            settings.pools,
+            settings.pools.clone(),
             settings.runner_name_prefix,
             DeliveryMetrics::new(&registry),
             queue.clone(),
         );
         let (public, port) = public_server(Data::new(inbox), settings.ingest.bind)?;
-        Ok(Self { public, admin, port, admin_port, queue })
+        Ok(Self { public, admin, port, admin_port, queue, pools: settings.pools })
     }
 
     /// The public listener's port: the one it was given, if that was not 0.
@@ -102,7 +104,7 @@ impl Application {
     ///
     /// When a listener stops by itself.
     pub async fn run_until_stopped(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { mut public, mut admin, port, admin_port, queue } = self;
+        let Self { mut public, mut admin, port, admin_port, queue, pools } = self;
         info!(port, admin_port, "Waiting for deliveries");
         let watch = async {
             queue.reached().await;
@@ -110,6 +112,7 @@ impl Application {
         };
         tokio::select! {
             () = watch => {}
+            followed = pools.follow(shutdown.clone()) => followed.context("cannot listen for SIGHUP")?,
             ended = &mut public => {
                 ended.context("the public listener failed")?;
                 bail!("the public listener stopped by itself");

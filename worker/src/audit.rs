@@ -18,7 +18,7 @@ const DEAD_MANY: u64 = 10_000;
 /// Has the pools that this worker serves audited, until `stop`.
 pub async fn run<P: Provider>(context: &Context<P>, stop: CancellationToken) {
     while stop.run_until_cancelled(sleep(INTERVAL)).await.is_some() {
-        for pool in context.keeper.pools() {
+        for pool in &context.pools.names() {
             match context.queue.audit(pool, context.autoscale_timeout).await {
                 Ok(None) => {}
                 Ok(Some(report)) => {

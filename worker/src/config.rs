@@ -5,14 +5,14 @@ use std::{net::SocketAddr, time::Duration};
 use serde::Deserialize;
 use shared::{
     github::GithubConfig,
-    model::{PoolName, Pools, RunnerNamePrefix, WorkerName},
+    model::{PoolName, RunnerNamePrefix, WorkerName},
     pools::{self, RunnerConfig, RunnerImageConfig},
     queue::{Queue, QueueConfig, QueueError},
     settings::{self, Environment, SettingsError},
     telemetry::TelemetryConfig,
 };
 
-use crate::provider::docker::DockerConfig;
+use crate::{provider::docker::DockerConfig, served::ServedPools};
 
 /// Settings of this worker alone, from the variables that begin with `WORKER_`.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,14 +66,12 @@ pub struct Settings {
     pub docker: DockerConfig,
     /// The default pool's image, with its tag.
     pub default_image: String,
-    /// All pools.
-    pub pools: Pools,
+    /// The pools, and which of them this worker serves.
+    pub pools: ServedPools,
     /// The default pool, and what goes for all of them.
     pub runner: RunnerConfig,
     /// This worker's name.
     pub name: WorkerName,
-    /// The pools that this worker serves.
-    pub served: Vec<PoolName>,
     /// How many runners may be up here at once.
     pub capacity: u32,
     /// How many may be prepared at once.
@@ -100,14 +98,9 @@ impl Settings {
             error => environment.problem("QUEUE_URL", error),
         });
         let worker: WorkerConfig = environment.section("WORKER_");
-        for name in worker.pools.iter().filter(|name| pools.get(name).is_none()) {
+        for name in worker.pools.iter().filter(|name| pools.now().get(name).is_none()) {
             environment.problem("WORKER_POOLS", format_args!("there is no pool called {name}"));
         }
-        let served: Vec<PoolName> = pools
-            .iter()
-            .map(|pool| pool.name.clone())
-            .filter(|name| worker.pools.is_empty() || worker.pools.contains(name))
-            .collect();
         let name = worker.name.clone().map_or_else(host_name, Ok);
         let name = name.map_err(|problem| environment.problem("WORKER_NAME", problem));
         environment.finish()?;
@@ -122,10 +115,9 @@ impl Settings {
             default_image: image.reference(),
             capacity: worker.capacity.unwrap_or(runner.max_runners),
             starts: worker.starts.unwrap_or(starts),
-            pools,
+            pools: ServedPools::new(pools, worker.pools.clone()),
             runner,
             name,
-            served,
             worker,
         })
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use shared::{
     github::Github,
-    model::{Pools, RunnerNamePrefix, WorkerName},
+    model::{RunnerNamePrefix, WorkerName},
     queue::Queue,
 };
 use tokio_util::sync::CancellationToken;
@@ -14,6 +14,7 @@ use crate::{
     keeper::Keeper,
     metrics::Metrics,
     provider::{Provider, ProviderError},
+    served::ServedPools,
 };
 
 /// What every task of the worker needs. Shared by all of them.
@@ -25,8 +26,8 @@ pub struct Context<P> {
     pub github: Github,
     /// What runs the containers.
     pub provider: P,
-    /// All pools.
-    pub pools: Pools,
+    /// The pools, and which of them this worker serves.
+    pub pools: ServedPools,
     /// This worker.
     pub worker: WorkerName,
     /// What the names of runners begin with.

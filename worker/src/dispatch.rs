@@ -42,7 +42,7 @@ const LEAVE_MAX: Duration = Duration::from_mins(3);
 #[derive(Debug)]
 pub struct Dispatch<P> {
     context: Arc<Context<P>>,
-    /// The pools that this worker serves, the one to be asked first in front.
+    /// The pools that this worker serves, the one to be asked last in front.
     pools: Vec<PoolName>,
     /// Room for runners on this host.
     capacity: Arc<Semaphore>,
@@ -62,12 +62,12 @@ enum Next {
 impl<P: Provider> Dispatch<P> {
     /// For a host with room for `capacity` runners, of which `starts` are prepared at once.
     #[must_use]
-    pub fn new(context: Arc<Context<P>>, pools: Vec<PoolName>, capacity: u32, starts: u32) -> Self {
+    pub fn new(context: Arc<Context<P>>, capacity: u32, starts: u32) -> Self {
         let permits = |number: u32| Arc::new(Semaphore::new(usize::try_from(number).unwrap_or(Semaphore::MAX_PERMITS)));
         Self {
             janitor: Janitor::new(Arc::clone(&context)),
+            pools: context.pools.names(),
             context,
-            pools,
             capacity: permits(capacity),
             starts: permits(starts),
             tasks: JoinSet::new(),
@@ -95,6 +95,7 @@ impl<P: Provider> Dispatch<P> {
         // Kept over the turns of the loop: a wait that is dropped would swallow the next wake-up.
         let waiting = Fuse::terminated();
         tokio::pin!(waiting);
+        let mut changes = context.pools.live().changes();
         let mut hungry = true;
         loop {
             self.context.metrics.observe(self.context.keeper.count(), self.context.engine.problem().is_none());
@@ -103,6 +104,10 @@ impl<P: Provider> Dispatch<P> {
                 () = shutdown.cancelled() => return,
                 Some(ended) = self.tasks.join_next() => report(ended),
                 _ = sweeps.tick() => self.sweep().await,
+                Ok(()) = changes.changed() => {
+                    self.pools = context.pools.names();
+                    hungry = true;
+                }
                 () = &mut waiting => hungry = true,
                 (room, starting) = room(&context, &capacity, &starts), if hungry => match self.reserve().await {
                     Next::Job(lease, hold) => self.spawn(*lease, hold, room, starting),
@@ -194,7 +199,8 @@ impl<P: Provider> Dispatch<P> {
 
     /// Gets the images of all served pools ready. What fails is tried again for the first job that needs it.
     async fn prepare_images(&self) {
-        for pool in self.pools.iter().filter_map(|name| self.context.pools.get(name)) {
+        let pools = self.context.pools.all();
+        for pool in self.pools.iter().filter_map(|name| pools.get(name)) {
             let start = Instant::now();
             match self.context.report(self.context.provider.prepare(&pool.image, pool.docker.pull).await) {
                 Ok(()) => {

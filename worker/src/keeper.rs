@@ -7,7 +7,7 @@ use std::{
 };
 
 use shared::{
-    model::{JobId, PoolName, Pools, WorkerName},
+    model::{JobId, PoolName, WorkerName},
     queue::{Announcement, Backup, Lease, LeaseId, Queue, QueueError},
     telemetry::chain,
 };
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::engine::EngineHealth;
+use crate::{engine::EngineHealth, served::ServedPools};
 
 /// How soon a beat that failed is tried again.
 const BEAT_RETRY: Duration = Duration::from_secs(1);
@@ -25,9 +25,7 @@ const BEAT_RETRY: Duration = Duration::from_secs(1);
 pub struct Keeper {
     queue: Queue,
     worker: WorkerName,
-    pools: Vec<PoolName>,
-    /// What the settings say of them.
-    limits: Pools,
+    pools: ServedPools,
     capacity: u32,
     engine: Arc<EngineHealth>,
     held: Mutex<HashMap<(JobId, u64), Held>>,
@@ -63,13 +61,12 @@ impl Keeper {
     pub fn new(
         queue: Queue,
         worker: WorkerName,
-        pools: Vec<PoolName>,
-        limits: Pools,
+        pools: ServedPools,
         capacity: u32,
         engine: Arc<EngineHealth>,
     ) -> Arc<Self> {
         let (held, unlimited) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { queue, worker, pools, limits, capacity, engine, held, unlimited })
+        Arc::new(Self { queue, worker, pools, capacity, engine, held, unlimited })
     }
 
     /// Takes a lease that was just given into its care. It was `asked` for then, and has lasted no longer.
@@ -97,12 +94,6 @@ impl Keeper {
     #[must_use]
     pub fn holds(&self, job: JobId, attempt: u64) -> bool {
         self.held().contains_key(&(job, attempt))
-    }
-
-    /// The pools that this worker serves.
-    #[must_use]
-    pub fn pools(&self) -> &[PoolName] {
-        &self.pools
     }
 
     /// How many leases it keeps.
@@ -138,7 +129,7 @@ impl Keeper {
         let said = Announcement {
             capacity: self.capacity.into(),
             runners,
-            pools: self.pools.clone(),
+            pools: self.pools.names(),
             problem: self.engine.problem(),
         };
         done.and(self.queue.announce(&self.worker, said).await)
@@ -176,7 +167,7 @@ impl Keeper {
     /// it served before its settings were changed, or a neighbour did.
     fn beaten(&self) -> BTreeSet<PoolName> {
         let held = self.held();
-        self.pools.iter().chain(held.values().map(|held| &held.pool)).cloned().collect()
+        self.pools.names().into_iter().chain(held.values().map(|held| held.pool.clone())).collect()
     }
 
     /// Puts back the leases that were lost because the store has lost their jobs, and returns the others.
@@ -206,7 +197,8 @@ impl Keeper {
             }
             unlimited.insert(pool.clone())
         };
-        let Some(pool) = self.limits.get(pool).filter(|_| !first) else { return Ok(()) };
+        let pools = self.pools.all();
+        let Some(pool) = pools.get(pool).filter(|_| !first) else { return Ok(()) };
         warn!(%pool.name, "The queue had lost the pool's limit; it is told again, without what was set by hand");
         self.queue.set_limit(pool).await
     }

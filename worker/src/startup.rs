@@ -6,16 +6,12 @@ use actix_web::{App, HttpServer, dev::ServerHandle};
 use anyhow::Context as _;
 use shared::{
     admin::{Admin, ReadinessCheck},
-    backoff::Backoff,
     github::Github,
     queue::Queue,
     shutdown,
     telemetry::{self, BuildInfo, Registry, chain},
 };
-use tokio::{
-    task::JoinSet,
-    time::{sleep, timeout},
-};
+use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,6 +22,7 @@ use crate::{
     dispatch::Dispatch,
     engine::EngineHealth,
     keeper::Keeper,
+    limits,
     metrics::Metrics,
     provider::{Provider, docker::DockerProvider},
 };
@@ -71,7 +68,15 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Ok(())
     });
 
-    info!(worker.name = %settings.name, pools = ?settings.served, capacity = settings.capacity, "The worker is up");
+    let (live, until) = (settings.pools.live().clone(), stop.clone());
+    parts.spawn(async move { live.follow(until).await.context("cannot listen for SIGHUP") });
+    let (told, until) = (Arc::clone(&context), stop.clone());
+    parts.spawn(async move {
+        limits::follow(&told, until).await;
+        Ok(())
+    });
+
+    info!(worker.name = %settings.name, pools = ?settings.pools.names(), capacity = settings.capacity, "The worker is up");
     let work = work(&settings, &context, shutdown.clone());
     tokio::pin!(work);
     let ended = loop {
@@ -99,17 +104,17 @@ fn context(
     provider: DockerProvider,
     registry: &Registry,
 ) -> anyhow::Result<Context<DockerProvider>> {
-    let (queue, worker, pools) = (settings.queue.clone(), settings.name.clone(), settings.served.clone());
+    let (queue, worker, pools) = (settings.queue.clone(), settings.name.clone(), settings.pools.clone());
     let engine = Arc::<EngineHealth>::default();
     Ok(Context {
         queue: queue.clone(),
         github: Github::new(&settings.github)?,
         provider,
-        pools: settings.pools.clone(),
+        pools: pools.clone(),
         worker: worker.clone(),
         prefix: settings.prefix().clone(),
         autoscale_timeout: settings.runner.autoscale_timeout,
-        keeper: Keeper::new(queue, worker, pools, settings.pools.clone(), settings.capacity, Arc::clone(&engine)),
+        keeper: Keeper::new(queue, worker, pools, settings.capacity, Arc::clone(&engine)),
         engine,
         metrics: Metrics::new(registry),
         leave: CancellationToken::new(),
@@ -121,16 +126,11 @@ async fn work<P: Provider>(settings: &Settings, context: &Arc<Context<P>>, shutd
     if shutdown.run_until_cancelled(settings.queue.reached()).await.is_none() {
         return;
     }
-    let mut failures = 0;
-    while let Err(error) = settings.queue.set_limits(&settings.pools).await {
-        warn!(error = %chain(&error), "Cannot tell the queue the limits yet");
-        let pause = Backoff::RECONNECT.jittered(failures).max(Backoff::RECONNECT.base);
-        if shutdown.run_until_cancelled(sleep(pause)).await.is_none() {
-            return;
-        }
-        failures += 1;
+    limits::tell(context, &shutdown).await;
+    if shutdown.is_cancelled() {
+        return;
     }
-    let dispatch = Dispatch::new(Arc::clone(context), settings.served.clone(), settings.capacity, settings.starts);
+    let dispatch = Dispatch::new(Arc::clone(context), settings.capacity, settings.starts);
     dispatch.run(shutdown, settings.worker.drain_seconds).await;
 }
 

@@ -7,6 +7,7 @@ use devstack::harness::RedisServer;
 use secrecy::SecretString;
 use shared::{
     model::{JobMessage, PoolName, Pools, WorkerName},
+    pools::LivePools,
     queue::{Lease, Queue, QueueConfig, Reserved},
     settings::Environment,
 };
@@ -15,7 +16,10 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
-use worker::keeper::{Hold, Keeper};
+use worker::{
+    keeper::{Hold, Keeper},
+    served::ServedPools,
+};
 
 /// Short, to be waited for. A worker beats every third of it.
 const LEASE: Duration = Duration::from_millis(900);
@@ -25,16 +29,18 @@ const LIMIT: &str = "2";
 
 struct World {
     redis: RedisServer,
-    pools: Pools,
+    pools: LivePools,
     parts: JoinSet<()>,
 }
 
 impl World {
     async fn new() -> Self {
         let redis = RedisServer::start().await.unwrap();
-        let (_, pools) = shared::pools::load(&mut Environment::of([("RUNNER_MAX_RUNNERS", LIMIT)]));
-        let world = Self { redis, pools, parts: JoinSet::new() };
-        world.queue().set_limits(&world.pools).await.unwrap();
+        let (_, default) = shared::pools::load(&mut Environment::of([("RUNNER_MAX_RUNNERS", LIMIT)]));
+        let all = ["default", "other", "bad"].map(|name| format!("[[pool]]\nname = \"{name}\"\n")).concat();
+        let all = Pools::parse(&all, default.now().iter().next().unwrap()).unwrap();
+        let world = Self { redis, pools: LivePools::fixed(all), parts: JoinSet::new() };
+        world.queue().set_limits(&world.pools.now()).await.unwrap();
         world
     }
 
@@ -50,8 +56,9 @@ impl World {
 
     /// The same, of a worker that serves these pools.
     fn keeper_of(&mut self, name: &str, served: &[&str]) -> Arc<Keeper> {
-        let served = served.iter().map(|pool| pool.parse().unwrap()).collect();
-        let keeper = Keeper::new(self.queue(), worker(name), served, self.pools.clone(), 5, Arc::default());
+        let only = served.iter().map(|pool| pool.parse().unwrap()).collect();
+        let served = ServedPools::new(self.pools.clone(), only);
+        let keeper = Keeper::new(self.queue(), worker(name), served, 5, Arc::default());
         let beating = Arc::clone(&keeper);
         self.parts.spawn(async move { beating.run(CancellationToken::new()).await });
         keeper
@@ -130,7 +137,8 @@ async fn a_store_that_lost_everything_gets_it_back_from_the_workers_and_never_ha
     assert!((1..15).contains(&unknown), "{unknown}");
     assert!(holds.iter().all(|hold| !hold.lost.is_cancelled() && hold.is_fresh()));
     let status = world.queue().status().await.unwrap();
-    assert_eq!((status.pools[0].limit, status.pools[0].running, status.pools[0].pending), (2, 2, 2));
+    let pool = status.pools.iter().find(|pool| pool.name == PoolName::default_pool()).unwrap();
+    assert_eq!((pool.limit, pool.running, pool.pending), (2, 2, 2));
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub(super) fn next_at_github(real: &Real) -> String {
            Events        \"Let me select individual events\": Workflow jobs, and nothing else\n\n\
          Then a workflow's job comes here that has one of these in it:\n"
     );
-    for pool in &real.worker.pools {
+    for pool in real.worker.pools.all().iter() {
         let labels: Vec<String> = pool.labels.iter().map(ToString::to_string).collect();
         writeln!(text, "  runs-on: [{}]", labels.join(", ")).unwrap_or_default();
     }

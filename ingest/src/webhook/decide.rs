@@ -163,6 +163,7 @@ mod tests {
     /// The default pool, which every label but `absent` and `override-*` leads to, and one for each override.
     fn pools() -> Pools {
         let (_, default) = pools::load(&mut Environment::of([("RUNNER_LABELS", "self-hosted,linux")]));
+        let default = default.now();
         let text = r#"
             [[pool]]
             name = "default"

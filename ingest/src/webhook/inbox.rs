@@ -3,7 +3,8 @@
 use std::{future::Future, time::Duration};
 
 use shared::{
-    model::{JobState, Pools, RunnerNamePrefix},
+    model::{JobState, RunnerNamePrefix},
+    pools::LivePools,
     queue::{CancelOutcome, Enqueued, Noted, Queue, QueueError, Served},
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -27,7 +28,7 @@ const WAITING_MAX: usize = 256;
 pub(crate) struct Inbox {
     pub(super) signatures: Signatures,
     pub(super) limits: BodyLimits,
-    pub(super) pools: Pools,
+    pub(super) pools: LivePools,
     pub(super) prefix: RunnerNamePrefix,
     pub(super) metrics: DeliveryMetrics,
     queue: Queue,
@@ -38,7 +39,7 @@ impl Inbox {
     pub(crate) fn new(
         signatures: Signatures,
         limits: BodyLimits,
-        pools: Pools,
+        pools: LivePools,
         prefix: RunnerNamePrefix,
         metrics: DeliveryMetrics,
         queue: Queue,

@@ -62,7 +62,7 @@ async fn process(
             let event = WorkflowJobEvent::parse(&json)?;
             *job = Some(event.workflow_job.id);
             let hook = Hook { delivery: delivery.id(), target: delivery.target(), register_at };
-            decide(&event, hook, &inbox.pools, &inbox.prefix)
+            decide(&event, hook, &inbox.pools.now(), &inbox.prefix)
         }
     };
     inbox.carry_out(decision, delivery.id()).await

@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::{DockerOptions, Label, Labels, Pool, PoolName, Registration, RepositoryName, ScopeKind, pool::Allowed};
 
 /// The pools, in the file's order. There is at least one, and no two share a name.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Pools(Vec<Pool>);
+pub struct Pools {
+    pools: Vec<Pool>,
+    /// Those that were removed while the process ran: they take no new jobs, and those that they have are served on.
+    removed: Vec<Pool>,
+}
 
 /// Why no pool takes a job.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -51,8 +56,10 @@ pub enum PoolsError {
     #[error("{0}")]
     Syntax(#[from] toml::de::Error),
     /// A value does not make sense.
-    #[error("pool {pool:?}: {problem}")]
+    #[error("line {line}: pool {pool:?}: {problem}")]
     Pool {
+        /// Where the pool begins, from 1.
+        line: usize,
         /// The pool's name.
         pool: String,
         /// What is wrong and what would be right.
@@ -68,7 +75,7 @@ pub enum PoolsError {
 #[serde(deny_unknown_fields)]
 struct PoolsFile {
     #[serde(default)]
-    pool: Vec<PoolEntry>,
+    pool: Vec<Spanned<PoolEntry>>,
 }
 
 /// One `[[pool]]`.
@@ -101,7 +108,7 @@ impl Pools {
     /// The one pool of an installation without `pools.toml`.
     #[must_use]
     pub fn single(pool: Pool) -> Self {
-        Self(vec![pool])
+        Self { pools: vec![pool], removed: Vec::new() }
     }
 
     /// Reads `pools.toml`. What a pool leaves out is `default`'s.
@@ -113,27 +120,44 @@ impl Pools {
         let file: PoolsFile = toml::from_str(text)?;
         let mut pools: Vec<Pool> = Vec::with_capacity(file.pool.len());
         for entry in file.pool {
-            let pool = entry.into_pool(default)?;
-            if pools.iter().any(|other| other.name == pool.name) {
-                return Err(problem(&pool.name, "its name is taken by another pool"));
+            let line = 1 + text[..entry.span().start].matches('\n').count();
+            let entry = entry.into_inner();
+            let name = entry.name.clone();
+            let wrong = |problem| PoolsError::Pool { line, pool: name.to_string(), problem };
+            if pools.iter().any(|other| other.name == name) {
+                return Err(wrong("its name is taken by another pool".to_owned()));
             }
-            pools.push(pool);
+            pools.push(entry.into_pool(default).map_err(wrong)?);
         }
         if pools.is_empty() {
             return Err(PoolsError::Empty);
         }
-        Ok(Self(pools))
+        Ok(Self { pools, removed: Vec::new() })
+    }
+
+    /// These pools instead of `before`: what was there and is not any more is removed.
+    #[must_use]
+    pub fn instead_of(mut self, before: &Self) -> Self {
+        let removed = before.pools.iter().chain(&before.removed).filter(|pool| self.get(&pool.name).is_none());
+        self.removed = removed.cloned().collect();
+        self
+    }
+
+    /// Those that were removed.
+    #[must_use]
+    pub fn removed(&self) -> &[Pool] {
+        &self.removed
     }
 
     /// The pools in the file's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Pool> {
-        self.0.iter()
+        self.pools.iter()
     }
 
-    /// The pool of that name.
+    /// The pool of that name, also if it was removed.
     #[must_use]
     pub fn get(&self, name: &PoolName) -> Option<&Pool> {
-        self.0.iter().find(|pool| &pool.name == name)
+        self.pools.iter().chain(&self.removed).find(|pool| &pool.name == name)
     }
 
     /// The pool that a job goes to: its labels cover the job's, and it serves the repository; of several, the
@@ -143,7 +167,7 @@ impl Pools {
     ///
     /// [`Unrouted`], which says what is missing where.
     pub fn route(&self, labels: &Labels, repository: &RepositoryName) -> Result<&Pool, Unrouted> {
-        let covering = || self.0.iter().filter(|pool| pool.labels.missing(labels).next().is_none());
+        let covering = || self.pools.iter().filter(|pool| pool.labels.missing(labels).next().is_none());
         if let Some(pool) = covering().filter(|pool| pool.serves(repository)).min_by_key(|pool| pool.labels.len()) {
             return Ok(pool);
         }
@@ -151,7 +175,7 @@ impl Pools {
             return Err(Unrouted::ScopeNotAllowed { pool: pool.name.clone(), repository: repository.clone() });
         }
         let lacks = |pool: &&Pool| pool.labels.missing(labels).count();
-        let nearest = self.0.iter().min_by_key(lacks).unwrap_or(&self.0[0]); // there is at least one
+        let nearest = self.pools.iter().min_by_key(lacks).unwrap_or(&self.pools[0]); // there is at least one
         let missing: Vec<&str> = nearest.labels.missing(labels).map(Label::as_str).collect();
         Err(Unrouted::NoMatchingPool {
             demanded: labels.clone(),
@@ -171,9 +195,10 @@ impl<'a> IntoIterator for &'a Pools {
 }
 
 impl PoolEntry {
-    fn into_pool(self, default: &Pool) -> Result<Pool, PoolsError> {
+    /// The pool, or which of its keys makes no sense.
+    fn into_pool(self, default: &Pool) -> Result<Pool, String> {
         if let Some(name) = self.env.keys().find(|name| RESERVED_VARIABLES.contains(&name.as_str())) {
-            return Err(problem(&self.name, format!("env.{name} is set by the worker alone")));
+            return Err(format!("env.{name} is set by the worker alone"));
         }
         let pool = Pool {
             labels: self.labels.unwrap_or_else(|| default.labels.clone()),
@@ -190,22 +215,18 @@ impl PoolEntry {
             name: self.name,
         };
         if pool.labels.is_empty() {
-            return Err(problem(&pool.name, "labels is empty; a runner without labels gets no job"));
+            return Err("labels is empty; a runner without labels gets no job".to_owned());
         }
         for (key, value) in [("max_runners", Some(pool.max_runners)), ("max_per_scope", pool.max_per_scope)] {
             if value == Some(0) {
-                return Err(problem(&pool.name, format!("{key} is 0; the least is 1")));
+                return Err(format!("{key} is 0; the least is 1"));
             }
         }
         if pool.timeout == Some(Duration::ZERO) {
-            return Err(problem(&pool.name, "timeout_seconds is 0; leave it out for no limit"));
+            return Err("timeout_seconds is 0; leave it out for no limit".to_owned());
         }
         Ok(pool)
     }
-}
-
-fn problem(pool: &PoolName, problem: impl Into<String>) -> PoolsError {
-    PoolsError::Pool { pool: pool.to_string(), problem: problem.into() }
 }
 
 #[cfg(test)]
@@ -276,17 +297,28 @@ mod tests {
     }
 
     #[test]
+    fn a_removed_pool_takes_no_job_and_is_still_known() {
+        let before = pools("[[pool]]\nname = \"a\"\nlabels = [\"gpu\"]\n[[pool]]\nname = \"b\"").unwrap();
+        let after = pools("[[pool]]\nname = \"b\"").unwrap().instead_of(&before);
+        assert!(routed(&after, "gpu", "o/r").is_err());
+        assert_eq!(after.get(&"a".parse().unwrap()).unwrap().labels.len(), 1);
+        assert_eq!((after.iter().count(), after.removed().len()), (1, 1));
+        let again = before.clone().instead_of(&after);
+        assert_eq!((again.iter().count(), again.removed().len()), (2, 0));
+    }
+
+    #[test]
     fn what_does_not_make_sense_is_refused_with_its_place() {
         for (text, says) in [
             ("", "no [[pool]]"),
             ("[[pool]]\nname = \"a\"\nlables = []", "unknown field `lables`"),
-            ("[[pool]]\nname = \"a\"\nlabels = []", "labels is empty"),
+            ("\n[[pool]]\nname = \"a\"\nlabels = []", "line 2: pool \"a\": labels is empty"),
             ("[[pool]]\nname = \"a b\"", "' ' in it"),
             ("[[pool]]\nname = \"a\"\nmax_runners = 0", "max_runners is 0"),
             ("[[pool]]\nname = \"a\"\nmax_runners = -1", "line 3"),
             ("[[pool]]\nname = \"a\"\nscopes = [\"a/..\"]", "dot"),
             ("[[pool]]\nname = \"a\"\nenv = { TOKEN = \"x\" }", "env.TOKEN"),
-            ("[[pool]]\nname = \"a\"\n[[pool]]\nname = \"a\"", "taken"),
+            ("[[pool]]\nname = \"a\"\n[[pool]]\nname = \"a\"", "line 3: pool \"a\": its name is taken"),
             ("[[pool]]\nname = \"a\"\n[pool.docker]\nmemory = \"lots\"", "4g"),
         ] {
             let error = pools(text).unwrap_err().to_string();

@@ -174,5 +174,5 @@ pub(crate) fn job_id(job: u64) -> JobId {
 
 fn settings(text: &str) -> Pools {
     let (_, default) = shared::pools::load(&mut shared::settings::Environment::of::<String, String>([]));
-    Pools::parse(text, default.iter().next().unwrap()).unwrap()
+    Pools::parse(text, default.now().iter().next().unwrap()).unwrap()
 }

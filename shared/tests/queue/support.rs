@@ -184,7 +184,7 @@ pub(crate) async fn until_it_works<T>(call: impl AsyncFn() -> Result<T, QueueErr
 
 pub(crate) fn parse(pools: &str) -> Pools {
     let (_, default) = shared::pools::load(&mut shared::settings::Environment::of::<String, String>([]));
-    Pools::parse(pools, default.iter().next().unwrap()).unwrap()
+    Pools::parse(pools, default.now().iter().next().unwrap()).unwrap()
 }
 
 pub(crate) fn pool() -> PoolName {

@@ -56,7 +56,7 @@ impl Limits {
 impl Set {
     async fn run(&self, settings: &Settings) -> anyhow::Result<()> {
         let known = settings.queue.limits().await?;
-        if settings.pools.get(&self.pool).is_none() && !known.iter().any(|limits| limits.pool == self.pool) {
+        if settings.pools.all().get(&self.pool).is_none() && !known.iter().any(|limits| limits.pool == self.pool) {
             bail!("there is no pool called {}", self.pool);
         }
         let of_pool = self.max_runners.map(LimitChange::Pool);

@@ -40,9 +40,10 @@ impl Start {
     pub(super) async fn run(&self, settings: Settings, json: bool) -> anyhow::Result<()> {
         telemetry::init(settings.telemetry);
         let scope = self.target.scope()?;
+        let pools = settings.pools.all();
         let pool = match &self.pool {
-            Some(name) => settings.pools.get(name).with_context(|| format!("there is no pool called {name}"))?,
-            None => settings.pools.iter().next().context("there is no pool")?,
+            Some(name) => pools.get(name).with_context(|| format!("there is no pool called {name}"))?,
+            None => pools.iter().next().context("there is no pool")?,
         };
         let github = Github::new(&settings.github)?;
         let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);

@@ -93,7 +93,8 @@ async fn prepare<P: Provider>(
     if lease.waited > most {
         return Err(Failure::TooOld { waited: lease.waited, most });
     }
-    let pool = context.pools.get(lease.pool()).ok_or_else(|| Failure::NoPool(lease.pool().clone()))?;
+    let pools = context.pools.all();
+    let pool = pools.get(lease.pool()).ok_or_else(|| Failure::NoPool(lease.pool().clone()))?;
     // Only a job that was leased before can have a container.
     if lease.id().attempt > 1
         && let Some((runner, attempt)) = found_running(context, lease).await?
@@ -320,7 +321,7 @@ async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, h
 async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, name: &RunnerName, failure: &Failure) {
     warn!(error = %chain(failure), attempts = lease.attempts, "The job got no runner");
     if let Some(pause) = failure.pause() {
-        let pools: Vec<_> = context.pools.iter().map(|pool| pool.name.clone()).collect();
+        let pools: Vec<_> = context.pools.all().iter().map(|pool| pool.name.clone()).collect();
         if let Err(error) = context.queue.pause(&pools, pause, &chain(failure)).await {
             warn!(error = %chain(&error), "Cannot tell the other workers to wait");
         }

@@ -167,7 +167,7 @@ impl Watch {
             Milestone::Running(job) => {
                 info!(job.name = job, "The runner took a job");
                 lease.happened(What::Running, job);
-                let timeout = context.pools.get(lease.pool()).and_then(|pool| pool.timeout);
+                let timeout = context.pools.all().get(lease.pool()).and_then(|pool| pool.timeout);
                 self.next = timeout.map(|timeout| (Instant::now() + timeout, Next::StopJob));
             }
             Milestone::Completed(_) => return, // comes onto the record with the runner's end

@@ -13,6 +13,7 @@ mod load;
 mod network;
 mod ops;
 mod points;
+mod pools;
 mod probe;
 mod redis;
 mod refusals;

@@ -8,6 +8,7 @@ mod kills;
 mod load;
 mod ops;
 mod points;
+mod pools;
 mod probe;
 mod spec;
 mod store;

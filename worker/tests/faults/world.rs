@@ -130,7 +130,6 @@ impl World {
         let mut engines = (0..options.hosts).map(|_| engine(&options.pools));
         let (docker, elsewhere) = (engines.next().unwrap(), engines.collect());
         let files = tempfile::tempdir().unwrap();
-        std::fs::write(files.path().join("pools.toml"), options.pools_toml()).unwrap();
         let config = QueueConfig { url: SecretString::from(store.url()), ..QueueConfig::default() };
         let mut world = Self {
             queue: Queue::new(&config).unwrap(),
@@ -145,7 +144,8 @@ impl World {
             http: reqwest::Client::new(),
             files,
         };
-        let pools = world.files.path().join("pools.toml").display().to_string();
+        world.write_pools(&world.options.pools_toml());
+        let pools = world.pools_toml().display().to_string();
         for number in 0..world.options.ingests {
             world.add_ingest(number, &pools).await;
         }
@@ -154,6 +154,14 @@ impl World {
         }
         world.next_ingest();
         world
+    }
+
+    fn pools_toml(&self) -> PathBuf {
+        self.files.path().join("pools.toml")
+    }
+
+    pub(crate) fn write_pools(&self, text: &str) {
+        std::fs::write(self.pools_toml(), text).unwrap();
     }
 
     fn common(&self, program: ProcessSpec, pools: &str) -> ProcessSpec {

@@ -130,7 +130,7 @@ fn the_example_of_pools_is_one_and_shows_every_option_of_docker() {
     let (_, example) = readme.split_once("```toml\n").unwrap();
     let (example, _) = example.split_once("```").unwrap();
     let (_, default) = shared::pools::load(&mut Environment::of::<String, String>([]));
-    Pools::parse(example, default.iter().next().unwrap()).unwrap();
+    Pools::parse(example, default.now().iter().next().unwrap()).unwrap();
 
     let shown: toml::Table = example.parse().unwrap();
     let docker = shown["pool"][0]["docker"].as_table().unwrap();

@@ -55,6 +55,7 @@ fn message(pool: &PoolName, number: u64) -> anyhow::Result<JobMessage> {
 /// Tells the queue a limit that is never reached: without one it starts nothing.
 pub(super) async fn open(queue: &Queue, pool: &PoolName) -> anyhow::Result<()> {
     let (_, usual) = pools::load(&mut Environment::of([("RUNNER_MAX_RUNNERS", "10000")]));
+    let usual = usual.now();
     let usual = usual.iter().next().context("there is no default pool")?;
     Ok(queue.set_limit(&Pool { name: pool.clone(), ..usual.clone() }).await?)
 }

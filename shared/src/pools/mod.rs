@@ -1,7 +1,10 @@
 //! Which pools there are: those of the file that `AUTOSCALER_POOLS` names, or one made of variables.
 
+mod live;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+pub use live::LivePools;
 use serde::Deserialize;
 
 use crate::{
@@ -83,24 +86,20 @@ impl RunnerImageConfig {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct PoolsConfig {
-    /// `AUTOSCALER_POOLS`: path of `pools.toml`. Without it there is one pool, `default`.
+    /// `AUTOSCALER_POOLS`: path of `pools.toml`, which is read again on SIGHUP. Without it there is one pool, `default`.
     pub pools: Option<PathBuf>,
 }
 
 /// Reads the pools; what is wrong with them is added to the environment's problems, and the default pool returned.
-pub fn load(environment: &mut Environment) -> (RunnerConfig, Pools) {
+pub fn load(environment: &mut Environment) -> (RunnerConfig, LivePools) {
     let runner: RunnerConfig = environment.section("RUNNER_");
     let image: RunnerImageConfig = environment.section("DOCKER_RUNNER_");
     let config: PoolsConfig = environment.section("AUTOSCALER_");
     let default = default_pool(&runner, &image);
-    let Some(path) = config.pools else { return (runner, Pools::single(default)) };
-    let parsed = match std::fs::read_to_string(&path) {
-        Ok(text) => Pools::parse(&text, &default).map_err(|error| format!("{}: {error}", path.display())),
-        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
-    };
-    let pools = parsed.unwrap_or_else(|problem| {
+    let Some(path) = config.pools else { return (runner, LivePools::fixed(Pools::single(default))) };
+    let pools = LivePools::of_file(path, default.clone()).unwrap_or_else(|problem| {
         environment.problem("AUTOSCALER_POOLS", problem);
-        Pools::single(default)
+        LivePools::fixed(Pools::single(default))
     });
     (runner, pools)
 }
