@@ -10,7 +10,7 @@ use crate::{
     load::{JOBS, options, under_load},
     points::ELSEWHERE,
     spec::{LEASE, Options, PoolOptions, job},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, World, turn},
 };
 
 /// By how many seconds it steps.
@@ -19,7 +19,7 @@ const STEP: i64 = 60;
 /// Forward, all leases seem to have expired at once, while their workers are well.
 #[tokio::test]
 async fn the_queues_clock_may_step_by_a_minute() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(Options { clock: true, ..options() }).await;
     let step = async |world: &mut World, number: usize| {
         // A runner is being made at each step.
@@ -46,7 +46,7 @@ async fn the_queues_clock_may_step_by_a_minute() {
 /// Back, the leases of a dead worker seem to last longer by as much; but no longer than that.
 #[tokio::test]
 async fn a_step_back_of_the_queues_clock_holds_a_dead_workers_job_up_for_no_longer() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let pools = vec![PoolOptions { name: "default", most: 1, per_scope: 1 }];
     let mut world = World::still(Options { pools, clock: true, ..Options::default() }).await;
     world.workers[0].start();

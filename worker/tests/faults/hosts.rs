@@ -8,7 +8,7 @@ use shared::model::JobState;
 use crate::{
     counts::Counts,
     spec::{Options, PoolOptions, job},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, World, turn},
 };
 
 /// How many jobs run on the other host while the slot is held, and once it is free.
@@ -29,7 +29,7 @@ async fn have_run(world: &World, jobs: &[u64]) {
 
 #[tokio::test]
 async fn the_slot_of_a_dead_hosts_runner_is_held_until_its_job_is_completed() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let pools = vec![PoolOptions { name: "default", most: 2, per_scope: 2 }];
     let mut world = World::still(Options { hosts: 2, pools, ..Options::default() }).await;
     let state = async |world: &World, id: u64| world.record(id).await.map(|record| record.state);

@@ -13,7 +13,7 @@ use crate::{
     counts::Counts,
     load::{JOBS, options, under_load},
     spec::{LEASE, Options, job},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, World, turn},
 };
 
 /// A wait for a wake-up that never comes costs its own length and the time in which its answer is missed, and no more.
@@ -25,7 +25,7 @@ async fn world() -> World {
 
 #[tokio::test]
 async fn the_network_may_be_cut() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let cut = async |world: &mut World, number: usize| {
         let Some(proxy) = world.proxies().nth(number % 5) else { return };
         if number % 10 < 5 {
@@ -47,7 +47,7 @@ async fn the_network_may_be_cut() {
 
 #[tokio::test]
 async fn the_network_may_swallow_everything() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let hole = async |world: &mut World, number: usize| match number {
         // One worker alone, for more than a lease: it is a zombie then.
         10 => world.workers[0].proxy().hold(),
@@ -71,7 +71,7 @@ async fn the_network_may_swallow_everything() {
 /// By the machine's packet filter, as on a broken line: the kernels of both ends send again and again, and give up.
 #[tokio::test]
 async fn packets_may_be_lost() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = world().await;
     let id = world.github.queue_job(job("octocat/long", "default", "sleep 8"));
     world.github.wait_for_job(id, JobStatus::InProgress, PATIENCE).await.unwrap();
@@ -105,7 +105,7 @@ async fn packets_may_be_lost() {
 
 #[tokio::test]
 async fn answers_may_be_lost() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let lose = async |world: &mut World, number: usize| {
         if number % 10 == 5 {
             for proxy in world.proxies() {
@@ -122,7 +122,7 @@ async fn answers_may_be_lost() {
 
 #[tokio::test]
 async fn the_network_may_be_slow() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = world().await;
     for proxy in world.proxies() {
         proxy.delay(Duration::from_millis(250)); // each way
@@ -132,7 +132,7 @@ async fn the_network_may_be_slow() {
 
 #[tokio::test]
 async fn a_wake_up_that_is_lost_costs_seconds() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, proxied: true, ..Options::default() }).await;
     world.workers[0].proxy().trap("BZPOPMIN", Held::Answer);
     timeout(PATIENCE, world.workers[0].proxy().caught()).await.unwrap();

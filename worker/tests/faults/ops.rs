@@ -12,12 +12,12 @@ use crate::{
     counts::Counts,
     load::{JOBS, options, under_load},
     spec::{Options, PoolOptions, job},
-    world::{PATIENCE, Program, World, alone},
+    world::{PATIENCE, Program, World, alone, turn},
 };
 
 #[tokio::test]
 async fn a_limit_may_be_lowered_below_its_use_and_raised_again() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let pools = vec![PoolOptions { name: "default", most: 6, per_scope: 6 }];
     let mut world = World::start(Options { pools, ..Options::default() }).await;
     let leased = |world: &World| world.store.count("default", "lease").unwrap();
@@ -42,7 +42,7 @@ async fn a_limit_may_be_lowered_below_its_use_and_raised_again() {
 
 #[tokio::test]
 async fn dead_letters_are_replayed_under_load_and_end_in_runners() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(options()).await;
     let refusal = Effect::status(404, "Not Found");
     world.github.fault(Fault::once("POST", "/repos/octocat/gone/actions/runners/generate-jitconfig", refusal).times(8));
@@ -96,7 +96,7 @@ async fn workers_may_come_and_go() {
 
 #[tokio::test]
 async fn a_worker_that_is_told_to_stop_leaves_its_runners_to_the_others() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(options()).await;
     for _ in 0..6 {
         world.github.queue_job(job("octocat/one", "default", "sleep 6"));
@@ -117,7 +117,7 @@ async fn a_worker_that_is_told_to_stop_leaves_its_runners_to_the_others() {
 
 #[tokio::test]
 async fn a_worker_that_adopted_more_runners_than_it_may_have_starts_none_until_it_has_fewer() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, capacity: 2, ..Options::default() }).await;
     let files = tempfile::tempdir().unwrap();
     let queue = |script: &str| world.github.queue_job(job("octocat/one", "default", script));
@@ -155,7 +155,7 @@ async fn a_worker_that_adopted_more_runners_than_it_may_have_starts_none_until_i
 
 #[tokio::test]
 async fn ingests_may_be_restarted_one_after_the_other() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(Options { ingests: 3, ..options() }).await;
     under_load("rolling restart of ingest", world, JOBS, async |world, number| {
         if number % 10 == 5 {

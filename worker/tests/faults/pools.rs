@@ -6,7 +6,7 @@ use shared::model::JobState;
 use crate::{
     counts::Counts,
     spec::{Options, PoolOptions, job},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, World, turn},
 };
 
 /// Has every process read these pools.
@@ -21,7 +21,7 @@ async fn change(world: &mut World, pools: &[PoolOptions], says: &str) {
 
 #[tokio::test]
 async fn pools_may_be_added_changed_and_removed_while_jobs_wait_and_run() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let [small, new] = ["default", "new"].map(|name| PoolOptions { name, most: 1, per_scope: 1 });
     let mut world = World::start(Options { pools: vec![small.clone()], ..Options::default() }).await;
     world.docker.limit("new", 1, 1);
@@ -49,12 +49,11 @@ async fn pools_may_be_added_changed_and_removed_while_jobs_wait_and_run() {
     world.until("all is at rest", async || world.docker.containers().is_empty()).await;
     assert_eq!(world.docker.counts().exceeded, Vec::<String>::new());
     assert_eq!(world.docker.counts().most["default"], 2);
-    println!("pools changed: {}", Counts::of(&world));
 }
 
 #[tokio::test]
 async fn a_mistake_in_the_pools_is_told_with_its_place_and_changes_nothing() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options::default()).await;
     world.write_pools("[[pool]]\nname = \"default\"\nmax_runers = 7\n");
     for program in world.ingests.iter_mut().chain(&mut world.workers) {

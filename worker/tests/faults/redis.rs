@@ -14,12 +14,12 @@ use crate::{
     load::{JOBS, options, under_load},
     spec::{LEASE, Options, PoolOptions, job},
     webhooks::{ANSWERED, deliver},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, World, turn},
 };
 
 #[tokio::test]
 async fn redis_may_be_killed_and_come_back_however_it_syncs() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     for fsync in ["always", "everysec"] {
         let redis = vec!["--appendfsync".to_owned(), fsync.to_owned()];
         let world = World::start(Options { redis, ..options() }).await;
@@ -37,7 +37,7 @@ async fn redis_may_be_killed_and_come_back_however_it_syncs() {
 /// for 100 s.
 #[tokio::test]
 async fn redis_may_stand_still() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(options()).await;
     under_load("redis frozen", world, JOBS, async |world, number| {
         let still = match number {
@@ -58,7 +58,7 @@ async fn redis_may_stand_still_for_a_minute() {
     const STILL: Duration = Duration::from_mins(1);
     const BEFORE: usize = 20;
     const WITH: usize = 40;
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(options()).await;
     let mut since = Instant::now();
     under_load("redis frozen for a minute", world, JOBS, async |world, number| {
@@ -98,7 +98,7 @@ async fn redis_may_stand_still_for_a_minute() {
 
 #[tokio::test]
 async fn redis_may_pause_its_clients() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(options()).await;
     under_load("redis paused", world, JOBS, async |world, number| {
         let clients = match number {
@@ -114,7 +114,7 @@ async fn redis_may_pause_its_clients() {
 
 #[tokio::test]
 async fn redis_may_forget_scripts_and_connections() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let world = World::start(options()).await;
     under_load("scripts flushed, clients killed", world, JOBS, async |world, number| {
         let command = if number % 2 == 0 { "SCRIPT FLUSH" } else { "CLIENT KILL TYPE normal" };
@@ -129,7 +129,7 @@ async fn redis_may_forget_scripts_and_connections() {
 #[tokio::test]
 async fn pools_that_cannot_be_asked_for_jobs_hold_up_no_other() {
     const SPOILT: [&str; 3] = ["spoilt-1", "spoilt-2", "spoilt-3"];
-    let _alone = alone().await;
+    let _turn = turn().await;
     let pools = ["default"].into_iter().chain(SPOILT).map(|name| PoolOptions { name, most: 2, per_scope: 2 }).collect();
     let mut world = World::start(Options { workers: 1, pools, ..Options::default() }).await;
     for pool in SPOILT {
@@ -148,7 +148,7 @@ async fn pools_that_cannot_be_asked_for_jobs_hold_up_no_other() {
 
 #[tokio::test]
 async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(options()).await;
     let known = world.github.queue_job(job("octocat/repo-0", "default", "sleep 2"));
     world.github.wait_for_job(known, JobStatus::InProgress, PATIENCE).await.unwrap();
@@ -173,7 +173,7 @@ async fn a_full_redis_takes_no_job_and_lets_those_that_it_has_end() {
 /// what comes then.
 #[tokio::test]
 async fn a_redis_that_has_lost_everything_costs_no_running_job() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let pools = vec![PoolOptions { name: "default", most: 2, per_scope: 2 }];
     let mut world = World::start(Options { pools, ..Options::default() }).await;
     let queue = |script| world.github.queue_job(job("octocat/one", "default", script));
@@ -207,7 +207,7 @@ async fn a_redis_that_has_lost_everything_costs_no_running_job() {
 
 #[tokio::test]
 async fn a_delivery_that_failed_or_was_stored_without_an_answer_is_one_job_when_it_comes_again() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { proxied: true, ..Options::default() }).await;
     let refused = world.github.add_job(job("octocat/one", "default", "true"));
     let payload = world.github.payload(refused).unwrap();
@@ -237,7 +237,7 @@ async fn a_delivery_that_failed_or_was_stored_without_an_answer_is_one_job_when_
 /// The queue cannot be told that a runner has ended, and then its worker dies: the container is still there to tell it.
 #[tokio::test]
 async fn a_runners_end_is_in_the_queue_before_its_container_is_gone() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, proxied: true, ..Options::default() }).await;
     world.workers[0].proxy().trap("\r\nexited\r\n", Held::Request);
     let id = world.github.queue_job(job("octocat/one", "default", "true"));

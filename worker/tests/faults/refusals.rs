@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::{
     counts::Counts,
     spec::{LEASE, Options, job},
-    world::{PATIENCE, World, alone},
+    world::{PATIENCE, World, turn},
 };
 
 const JIT: &str = "/repos/*/generate-jitconfig";
@@ -21,7 +21,7 @@ fn losses(world: &World) -> usize {
 /// GitHub has registered the runner and does not say so; to find that out, and to delete the registration, takes long.
 #[tokio::test]
 async fn a_job_that_is_settled_is_not_taken_for_lost_while_it_is_cleaned_up_after_it() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
     world.github.fault(Fault::once("POST", JIT, Effect::Lost));
     world.github.fault(Fault::once("GET", "/repos/*/actions/runners", Effect::Delay(LEASE * 1000)));
@@ -35,7 +35,7 @@ async fn a_job_that_is_settled_is_not_taken_for_lost_while_it_is_cleaned_up_afte
 /// GitHub says for longer than two beats take that the runner is registered; meanwhile somebody else has the lease, by the epoch.
 #[tokio::test]
 async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once_and_leaves_no_registration() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
     world.github.fault(Fault::once("POST", JIT, Effect::Late(LEASE * 1000)));
     let id = world.github.queue_job(job("octocat/one", "default", "true"));
@@ -51,7 +51,7 @@ async fn a_lease_that_is_lost_while_the_runner_is_registered_is_told_of_once_and
 #[tokio::test]
 async fn the_end_of_a_runner_whose_container_could_not_be_removed_is_charged_once() {
     const TRIES: u32 = 5;
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
     world.github.fault(Fault::once("POST", "/_standin/runner/session", Effect::status(401, "Unauthorized")));
     world.docker.fault(Fault::once("DELETE", "/containers/*", Effect::status(500, "busy")).times(TRIES));
@@ -66,7 +66,7 @@ async fn the_end_of_a_runner_whose_container_could_not_be_removed_is_charged_onc
 /// An idle runner that no record stands behind, and whose registration GitHub does not delete.
 #[tokio::test]
 async fn a_container_that_cannot_be_retired_is_tried_again_after_a_pause() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
     world.docker.fault(Fault::once("POST", "/containers/*/start", Effect::Delay(500)));
     let id = world.github.queue_job(job("octocat/one", "default", "true"));

@@ -13,7 +13,7 @@ use shared::model::JobState;
 use crate::{
     counts::Counts,
     spec::{LEASE, Options, job},
-    world::{PATIENCE, SECRET, World, alone},
+    world::{PATIENCE, SECRET, World, alone, turn},
 };
 
 /// No delivery takes longer, whatever Redis does: GitHub waits for ten seconds.
@@ -39,7 +39,7 @@ pub(crate) async fn deliver(world: &World, ingest: usize, guid: &str, payload: &
 
 #[tokio::test]
 async fn a_job_gets_one_runner_however_often_it_is_delivered() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { ingests: 3, ..Options::default() }).await;
     let id = world.github.add_job(job("octocat/one", "default", "sleep 1"));
     let payload = world.github.payload(id).unwrap();
@@ -58,7 +58,7 @@ async fn a_job_gets_one_runner_however_often_it_is_delivered() {
 
 #[tokio::test]
 async fn a_job_that_was_completed_before_its_queued_came_gets_no_runner() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options::default()).await;
     let id = world.github.add_job(job("octocat/one", "default", "true"));
     let payload = world.github.payload(id).unwrap();
@@ -73,7 +73,7 @@ async fn a_job_that_was_completed_before_its_queued_came_gets_no_runner() {
 
 #[tokio::test]
 async fn a_job_that_is_completed_while_its_runner_starts_leaves_none_behind() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options::default()).await;
     world.docker.fault(Fault::once("POST", "/containers/*/start", Effect::Delay(2000)));
     let id = world.github.queue_job(job("octocat/one", "default", "true"));
@@ -88,7 +88,7 @@ async fn a_job_that_is_completed_while_its_runner_starts_leaves_none_behind() {
 /// What there is of it is gone, whichever step took so long.
 #[tokio::test]
 async fn a_job_that_is_cancelled_while_its_runner_is_prepared_gets_none() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options::default()).await;
     let long = Effect::Delay(LEASE * 1000);
     for (step, created) in [("generate-jitconfig", 0), ("create", 1)] {
@@ -112,7 +112,7 @@ async fn a_job_that_is_cancelled_while_its_runner_is_prepared_gets_none() {
 /// GitHub is asked whether the job still waits, and meanwhile it is cancelled in the queue.
 #[tokio::test]
 async fn a_job_that_is_cancelled_before_its_runner_is_registered_has_none_at_github() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options::default()).await;
     world.github.fault(Fault::once("POST", "/repos/*/generate-jitconfig", Effect::status(404, "Not Found")));
     let id = world.github.queue_job(job("octocat/one", "default", "true"));
@@ -133,7 +133,7 @@ async fn a_job_that_is_cancelled_before_its_runner_is_registered_has_none_at_git
 /// GitHub gives A to the runner that was made for B, before A's webhook has come: then B gets another, and A none.
 #[tokio::test]
 async fn a_job_whose_runner_took_another_gets_another_runner() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let mut world = World::start(Options { choice: Choice::Longest, ..Options::default() }).await;
     let a = world.github.add_job(job("octocat/one", "default", "sleep 1"));
     let late = world.github.payload(a).unwrap();
@@ -154,7 +154,7 @@ async fn a_job_whose_runner_took_another_gets_another_runner() {
 #[tokio::test]
 async fn a_job_whose_runner_took_one_whose_own_fails_gets_another_runner() {
     const FIRST: u64 = 41_000_000_001;
-    let _alone = alone().await;
+    let _turn = turn().await;
     let env = [("QUEUE_MAX_ATTEMPTS", "1".to_owned())].into();
     let mut world = World::start(Options { choice: Choice::Longest, env, ..Options::default() }).await;
     let of_a = |what: &str, effect| Fault::once("POST", format!("/containers/gha-{FIRST}-1/{what}"), effect);

@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use shared::queue::{JobRecord, Queue, QueueConfig};
 use tempfile::TempDir;
 use tokio::{
-    sync::{Mutex, MutexGuard},
+    sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep},
 };
 
@@ -33,12 +33,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// How soon it is looked again.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs are one after the other: each has its own measures of time, and needs the machine.
-static ALONE: Mutex<()> = Mutex::const_new(());
+/// How many runs are under way at once: they mostly wait.
+const RUNS_MAX: u32 = 2;
 
-/// Waits until no other run is under way.
-pub(crate) async fn alone() -> MutexGuard<'static, ()> {
-    ALONE.lock().await
+static RUNS: Semaphore = Semaphore::const_new(RUNS_MAX as usize);
+
+/// Waits for a turn.
+pub(crate) async fn turn() -> SemaphorePermit<'static> {
+    RUNS.acquire().await.unwrap()
+}
+
+/// Waits until no other run is under way: for one that needs the whole machine.
+pub(crate) async fn alone() -> SemaphorePermit<'static> {
+    RUNS.acquire_many(RUNS_MAX).await.unwrap()
 }
 
 pub(crate) struct World {

@@ -6,7 +6,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     load::{JOBS, options, under_load},
-    world::{World, alone},
+    world::{World, turn},
 };
 
 /// Where Debian has the library, whatever the machine.
@@ -17,7 +17,7 @@ fn library() -> Option<PathBuf> {
 
 #[tokio::test]
 async fn workers_clocks_may_be_wrong_by_an_hour() {
-    let _alone = alone().await;
+    let _turn = turn().await;
     let library = library().expect("this test needs libfaketime: apt-get install faketime");
     let mut world = World::still(options()).await;
     for (number, offset) in ["+1h", "-1h", "+0"].into_iter().enumerate() {
