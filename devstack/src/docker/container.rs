@@ -44,6 +44,7 @@ pub(super) struct Container {
     pub(super) name: String,
     pub(super) asked: Creation,
     pub(super) image: Image,
+    image_id: String,
     pub(super) status: Status,
     pub(super) code: i64,
     created: OffsetDateTime,
@@ -72,12 +73,18 @@ pub struct ContainerView {
 }
 
 impl Container {
-    pub(super) fn new(id: String, name: String, asked: Creation, image: Image, home: TempDir) -> Self {
+    pub(super) fn new(
+        (id, name): (String, String),
+        asked: Creation,
+        (image, image_id): (Image, String),
+        home: TempDir,
+    ) -> Self {
         Self {
             id,
             name,
             asked,
             image,
+            image_id,
             status: Status::Created,
             code: 0,
             created: OffsetDateTime::now_utc(),
@@ -162,6 +169,7 @@ impl Container {
         json!({
             "Id": self.id,
             "Name": format!("/{}", self.name),
+            "Image": self.image_id,
             "Config": { "Image": self.image.name, "Labels": self.asked.labels, "Env": self.asked.env },
             "State": {
                 "Status": self.status.as_str(),

@@ -26,6 +26,10 @@ pub(super) struct Inner {
     pub(super) counts: Counts,
     /// How often each call was made, by its method and route.
     pub(super) calls: BTreeMap<(String, String), u64>,
+    /// How often each image was built anew.
+    pub(super) builds: BTreeMap<String, u64>,
+    /// Whether runners print the files that make them one of GitHub's.
+    pub(super) indiscreet: bool,
     next: u64,
 }
 
@@ -71,7 +75,8 @@ impl Hub {
         }
         inner.next += 1;
         let id = format!("{:016x}{:048x}", fastrand::u64(..), inner.next);
-        let container = Container::new(id.clone(), name.to_owned(), asked, image, home);
+        let image_id = inner.image_id(&image.name);
+        let container = Container::new((id.clone(), name.to_owned()), asked, (image, image_id), home);
         inner.containers.insert(id.clone(), container);
         inner.counts.created += 1;
         Ok(id)
@@ -80,12 +85,13 @@ impl Hub {
     /// Starts a container. Returns whether it did not run before.
     pub(super) fn start(self: &Arc<Self>, id: &str) -> Result<bool, Refusal> {
         let mut inner = self.lock();
+        let indiscreet = inner.indiscreet;
         let container = inner.container(id)?;
         if container.status == Status::Running {
             return Ok(false);
         }
         let (id, image, home) = (container.id.clone(), container.image.program, container.home());
-        let started = program::start(self, &id, image, home, &container.asked.env);
+        let started = program::start(self, &id, (image, indiscreet), home, &container.asked.env);
         container.start(started.map_err(Refusal::failed)?);
         let Inner { containers, counts, .. } = &mut *inner;
         if let Some(container) = containers.get(&id) {
@@ -166,6 +172,11 @@ impl Inner {
     fn container(&mut self, id: &str) -> Result<&mut Container, Refusal> {
         let found = self.containers.values_mut().find(|container| container.id == id || container.name == id);
         found.ok_or_else(|| Refusal::no_container(id))
+    }
+
+    /// What the content of an image is called.
+    pub(super) fn image_id(&self, name: &str) -> String {
+        format!("sha256:{:064x}", self.builds.get(name).copied().unwrap_or_default() + 1)
     }
 
     /// The name of the container of that id.

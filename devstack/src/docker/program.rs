@@ -18,6 +18,9 @@ use crate::runner::{self, Host};
 /// The exit code of what was killed.
 const KILLED: i64 = 137;
 
+/// What makes a runner one of GitHub's.
+const CREDENTIALS: [&str; 3] = [".runner", ".credentials", ".credentials_rsaparams"];
+
 /// A running program.
 #[derive(Clone, Debug)]
 pub(super) enum Handle {
@@ -43,21 +46,21 @@ impl Handle {
     }
 }
 
-/// Starts a container's program, in threads of its own. The hub hears what it prints, and its end.
+/// Starts a container's program, in threads of its own; an `indiscreet` runner prints its credentials. The hub hears what it prints, and its end.
 pub(super) fn start(
     hub: &Arc<Hub>,
     id: &str,
-    program: Program,
+    (program, indiscreet): (Program, bool),
     home: Arc<TempDir>,
     env: &[String],
 ) -> io::Result<Handle> {
     match program {
-        Program::Runner => start_runner(hub, id, home),
+        Program::Runner => start_runner(hub, id, home, indiscreet),
         Program::Shell => start_shell(hub, id, home, env),
     }
 }
 
-fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>) -> io::Result<Handle> {
+fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, indiscreet: bool) -> io::Result<Handle> {
     let host = {
         let (printing, printer) = (Arc::clone(hub), id.to_owned());
         let (taking, taker) = (Arc::clone(hub), id.to_owned());
@@ -68,6 +71,11 @@ fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>) -> io::Result<Hand
     };
     let (hub, id, inside) = (Arc::clone(hub), id.to_owned(), Arc::clone(&host));
     thread::Builder::new().name("runner".to_owned()).spawn(move || {
+        if indiscreet {
+            for file in CREDENTIALS.map(|name| home.path().join(name)) {
+                hub.printed(&id, Stream::Out, &[std::fs::read(file).unwrap_or_default(), b"\n".to_vec()].concat());
+            }
+        }
         runner::run(home.path(), &inside);
         hub.ended(&id, if inside.is_killed() { KILLED } else { 0 });
     })?;

@@ -111,7 +111,8 @@ async fn image(hub: Data<Hub>, path: Path<Addressed>) -> Result<Json<Value>, Ref
     let name = path.into_inner().id;
     let image = hub.image(&name).ok_or_else(|| Refusal::no_image(&name))?;
     let config = json!({ "User": USER, "Entrypoint": null, "Cmd": [COMMAND] });
-    Ok(Json(json!({ "Id": format!("sha256:{:064x}", 1), "RepoTags": [image.name], "Config": config })))
+    let id = hub.look(|inner| inner.image_id(&name));
+    Ok(Json(json!({ "Id": id, "RepoTags": [image.name], "Config": config })))
 }
 
 async fn pull(pulled: Query<Pulled>) -> Result<HttpResponse, Refusal> {

@@ -78,6 +78,16 @@ impl StandIn {
         self.hub.look(|inner| inner.faults.clear());
     }
 
+    /// Builds an image anew: its content is another one from now on.
+    pub fn rebuild(&self, image: &str) {
+        self.hub.look(|inner| *inner.builds.entry(image.to_owned()).or_default() += 1);
+    }
+
+    /// Whether runners print, from now on, the files that make them one of GitHub's.
+    pub fn prints_credentials(&self, indiscreet: bool) {
+        self.hub.look(|inner| inner.indiscreet = indiscreet);
+    }
+
     /// How many runners of a pool, and of one scope in it, may run at once from now on.
     pub fn limit(&self, pool: &str, most: usize, per_scope: usize) {
         self.hub.look(|inner| inner.counts.limit(pool, most, per_scope));

@@ -33,5 +33,5 @@ pub use lease::{Adoption, Backup, Beat, Lease, LeaseId, Reserved, Settlement};
 pub use limits::{LimitChange, PoolLimits};
 pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use moved::{Moved, MovedPool};
-pub use operation::{Announcement, Progress, Queue};
-pub use record::{Event, JobRecord, What};
+pub use operation::{Announcement, Ending, Progress, Queue};
+pub use record::{Event, JobRecord, PostMortem, What};

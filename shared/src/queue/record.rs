@@ -95,6 +95,36 @@ pub struct Event {
     pub detail: String,
 }
 
+/// How a runner's container ended, written down before the container was removed.
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+pub struct PostMortem {
+    /// The runner.
+    pub runner: RunnerName,
+    /// What came of it, for people.
+    pub outcome: String,
+    /// The exit code; that of a runner says nearly nothing.
+    pub exit_code: i64,
+    /// Whether the container's memory was used up.
+    pub oom: bool,
+    /// The signal that ended it, as its exit code has it.
+    pub signal: Option<u8>,
+    /// How long it ran, by the engine's clock.
+    pub seconds: Option<u64>,
+    /// The digest of its image, as the engine has it: the same digest is the same content.
+    pub image: Option<String>,
+    /// The last lines that it printed, without secrets, if it failed: at most [`LINES_MAX`](Self::LINES_MAX), and
+    /// [`BYTES_MAX`](Self::BYTES_MAX) of JSON.
+    pub log: Vec<String>,
+}
+
+impl PostMortem {
+    /// How many lines are kept.
+    pub const LINES_MAX: usize = 200;
+
+    /// How many bytes they may have, as they are written in JSON: of longer ones, fewer are kept.
+    pub const BYTES_MAX: usize = 32 * 1024;
+}
+
 /// Everything that is known of a job. Its JSON is the contract's, on the command line and in the API alike.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct JobRecord {
@@ -132,6 +162,9 @@ pub struct JobRecord {
     pub ended_at: Option<OffsetDateTime>,
     /// What happened to it, oldest first. At most [`EVENTS_MAX`](Self::EVENTS_MAX): of a job with more, the newest.
     pub events: Vec<Event>,
+    /// How its last runner ended that failed; if none did, its last one. None in lists of jobs, and before one has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub post_mortem: Option<PostMortem>,
 }
 
 impl JobRecord {

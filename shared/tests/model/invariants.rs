@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::{prelude::*, test_runner::TestCaseError};
-use shared::model::JobState;
+use shared::{model::JobState, queue::PostMortem};
 
 use super::{
     model::{Entry, Hold, Job, Model, pool_of, scope_of},
@@ -104,7 +104,7 @@ fn records(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError>
 
 fn record(id: u64, job: &Job, keys: &Keys) -> Result<(), TestCaseError> {
     let key = format!("job:{id}");
-    let field = |name| keys.get(&key, name);
+    let field = |name: &str| keys.get(&key, name);
     prop_assert_eq!(field("state"), Some(job.state.as_str()), "job {}", id);
     prop_assert_eq!(field("served_by"), job.served_by.as_deref(), "job {}", id);
     if job.tombstone {
@@ -114,6 +114,11 @@ fn record(id: u64, job: &Job, keys: &Keys) -> Result<(), TestCaseError> {
     let numbers = (number("attempts"), number("crashes"), number("replays"));
     prop_assert_eq!(numbers, (job.attempts, job.crashes, job.replays), "job {}", id);
     prop_assert_eq!(field("end").is_some(), matches!(job.state.as_str(), "done" | "cancelled" | "dead"), "job {}", id);
+    let ended = ["failed", "last"].map(|which| {
+        let text = field(&format!("post_mortem:{which}"))?;
+        serde_json::from_str::<PostMortem>(text).unwrap().seconds
+    });
+    prop_assert_eq!(ended, job.ended, "job {}", id);
     let remembered = keys.members(&key).into_iter().filter(|field| field.starts_with("settled:")).count();
     prop_assert!(remembered <= 1, "job {id} remembers the ends of {remembered} leases");
     if job.state.is_leased() {

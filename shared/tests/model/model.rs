@@ -61,6 +61,8 @@ pub(crate) struct Job {
     pub(crate) left: Option<Runner>,
     /// Its runners that took other jobs.
     pub(crate) lost: BTreeSet<u64>,
+    /// Its last runner that failed, and the last that ended otherwise, of which it is written down how.
+    pub(crate) ended: [Option<u64>; 2],
 }
 
 /// What was counted in a pool.
@@ -192,6 +194,7 @@ impl Model {
             served_by: None,
             left: None,
             lost: BTreeSet::new(),
+            ended: [None; 2],
         };
         self.jobs.insert(job, added);
     }

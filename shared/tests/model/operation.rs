@@ -64,7 +64,10 @@ pub(crate) enum Operation {
 pub(crate) enum Step {
     Noted,
     Started,
+    /// Its runner has ended for good.
     Exited,
+    /// Its runner has failed, and nothing of it is up.
+    Gone,
     /// It found the runner of an earlier attempt.
     Found(usize),
 }
@@ -152,6 +155,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Noted),
         6 => Just(Step::Started),
         2 => Just(Step::Exited),
+        1 => Just(Step::Gone),
         2 => (0..10_usize).prop_map(Step::Found),
     ]
 }

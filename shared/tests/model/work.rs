@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shared::{
     model::{JobState, WorkerName},
-    queue::{Adoption, Lease, LeaseId, Progress, QueueError, Reserved, Settlement},
+    queue::{Adoption, Ending, Lease, LeaseId, PostMortem, Progress, QueueError, Reserved, Settlement},
 };
 
 use super::{
@@ -32,6 +32,20 @@ fn settlement(how: How) -> Settlement {
         How::Cancelled => Settlement::Cancelled { reason: why() },
         How::Release => Settlement::Release { delay: Duration::ZERO, reason: why() },
         How::ReleaseLater => Settlement::Release { delay, reason: why() },
+    }
+}
+
+/// How the runner of a lease ended. Its seconds say which lease it was.
+fn post_mortem(id: LeaseId) -> PostMortem {
+    PostMortem {
+        runner: format!("gha-{}-{}", id.job, id.attempt).parse().unwrap(),
+        outcome: "it ended".to_owned(),
+        exit_code: 1,
+        oom: false,
+        signal: None,
+        seconds: Some(id.epoch),
+        image: None,
+        log: vec!["its last line".to_owned()],
     }
 }
 
@@ -134,9 +148,11 @@ impl World {
             _ => None,
         };
         let started = matches!(step, Step::Started | Step::Found(_));
-        let exited = matches!(step, Step::Exited).then_some("Succeeded");
-        let progressed =
-            self.store.queue.progress(lease, Progress { started, exited, found, ..Progress::default() }).await;
+        let (exited, gone) = (matches!(step, Step::Exited).then_some("Succeeded"), matches!(step, Step::Gone));
+        let end = post_mortem(id);
+        let post_mortem = (gone || exited.is_some()).then_some(Ending { failed: gone, post_mortem: &end });
+        let progress = Progress { started, exited, gone, found, post_mortem, ..Progress::default() };
+        let progressed = self.store.queue.progress(lease, progress).await;
 
         let taken = found.is_some_and(|found| self.model.jobs[&job].lost.contains(&found));
         let Some(entry) = entry.filter(|_| !taken) else {
@@ -150,8 +166,14 @@ impl World {
         if started {
             *state = JobState::Running;
         }
+        if gone {
+            *state = JobState::Starting;
+        }
         hold.exited |= exited.is_some();
         hold.attempt = found.unwrap_or(hold.attempt);
+        if post_mortem.is_some() {
+            self.model.jobs.get_mut(&job).unwrap().ended[usize::from(!gone)] = Some(id.epoch);
+        }
         Ok(())
     }
 

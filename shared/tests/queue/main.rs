@@ -10,6 +10,7 @@ mod limits;
 mod loss;
 mod moved;
 mod moving;
+mod post_mortem;
 mod settle;
 mod support;
 mod swap;

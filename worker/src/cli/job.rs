@@ -2,7 +2,10 @@
 
 use anyhow::Context as _;
 use clap::Args;
-use shared::{model::JobId, queue::JobRecord};
+use shared::{
+    model::JobId,
+    queue::{JobRecord, PostMortem},
+};
 
 use super::table::{aligned, moment};
 use crate::config::Settings;
@@ -42,6 +45,7 @@ fn sheet(job: &JobRecord) -> String {
         ("attempts", job.attempts.to_string()),
         ("replays", job.replays.to_string()),
         ("error", text(job.error.clone())),
+        ("runner's end", text(job.post_mortem.as_ref().map(end))),
         ("first error", text(job.first_error.clone().filter(|first| job.error.as_ref() != Some(first)))),
     ];
     let facts: Vec<[String; 2]> = facts
@@ -51,5 +55,26 @@ fn sheet(job: &JobRecord) -> String {
         .collect();
     let events: Vec<[String; 3]> =
         job.events.iter().map(|event| [moment(event.at), event.what.clone(), event.detail.clone()]).collect();
-    format!("{}\n{}", aligned(&facts, &[]), aligned(&events, &[])).trim_end().to_owned()
+    let log = job.post_mortem.as_ref().map(log).unwrap_or_default();
+    format!("{}\n{}{log}", aligned(&facts, &[]), aligned(&events, &[])).trim_end().to_owned()
+}
+
+/// How a runner's container ended.
+fn end(ended: &PostMortem) -> String {
+    let facts = [
+        Some(format!("{}: exit code {}", ended.runner, ended.exit_code)),
+        ended.signal.map(|signal| format!("signal {signal}")),
+        ended.oom.then(|| "out of memory".to_owned()),
+        ended.seconds.map(|seconds| format!("after {seconds} s")),
+        ended.image.as_ref().map(|image| format!("image {image}")),
+    ];
+    facts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What a runner that failed printed last.
+fn log(ended: &PostMortem) -> String {
+    if ended.log.is_empty() {
+        return String::new();
+    }
+    format!("\nthe last lines of {}:\n{}\n", ended.runner, ended.log.join("\n"))
 }

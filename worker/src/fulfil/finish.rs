@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{
     backoff::Backoff,
-    queue::{Lease, Progress, Settlement, What},
+    queue::{Ending, Lease, PostMortem, Progress, Settlement, What},
     telemetry::chain,
 };
 use tokio::time::{sleep, timeout};
@@ -18,17 +18,17 @@ use super::{
 use crate::{
     context::Context,
     keeper::Hold,
-    provider::{Provider, RunnerHandle},
-    runner::{Outcome, settlement},
+    provider::{Provider, ProviderError, RunnerHandle},
+    runner::{Outcome, Remains, post_mortem, settlement},
 };
 
-/// How often the removal of a container is tried before it is left to the janitor.
-const REMOVE_TRIES: u32 = 5;
+/// How often it is tried to look at a container that has ended, and to remove it before it is left to the janitor.
+const TRIES: u32 = 5;
 
 /// How long a removal waits for an engine that is away, each time.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Ends a job whose runner has ended. The slot is free only once the container is gone, so that a limit holds for
+/// Ends a job whose runner has ended. How it did is written down in the same step as that it did. The slot is free only once the container is gone, so that a limit holds for
 /// containers, too; and the container goes only once the queue knows of the runner's end: were this worker to die in
 /// between, nothing would tell of it.
 pub(super) async fn finish<P: Provider>(
@@ -40,11 +40,14 @@ pub(super) async fn finish<P: Provider>(
 ) {
     let settlement = settlement(&ended.outcome, lease.attempts, Backoff::JOB);
     lease.happened(What::Exited, ended.exit.to_string());
+    let remains = remains(context, &runner.handle).await;
+    let post_mortem = post_mortem(&runner.handle.name, &ended.outcome, &ended.exit, &remains);
     let exited = match &settlement {
         Settlement::Done { detail } => Some(detail.as_str()),
         _ => None,
     };
-    let progress = Progress { exited, gone: exited.is_none(), ..Progress::default() };
+    let ending = Ending { failed: ended.outcome.is_failure(), post_mortem: &post_mortem };
+    let progress = Progress { exited, gone: exited.is_none(), post_mortem: Some(ending), ..Progress::default() };
     if record_surely(context, &mut lease, progress).await.is_err() {
         warn!(runner.name = %runner.handle.name, "Left the ended runner to the job's new worker");
         return;
@@ -69,9 +72,27 @@ pub(super) async fn discard<P: Provider>(context: &Context<P>, runner: &Runner) 
     clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
 }
 
+/// What is left of a runner; of one whose container is gone, nothing, and of one that cannot be looked at, why.
+async fn remains<P: Provider>(context: &Context<P>, handle: &RunnerHandle) -> Remains {
+    let mut why = String::new();
+    for failures in 0..TRIES {
+        match context.report(context.provider.remains(handle, PostMortem::LINES_MAX).await) {
+            Ok(remains) => return remains,
+            Err(ProviderError::Gone) => return Remains::default(),
+            Err(error) => {
+                why = chain(&error);
+                warn!(runner.name = %handle.name, error = why, "Cannot look at the ended runner yet");
+                sleep(Backoff::RECONNECT.jittered(failures)).await;
+                drop(timeout(ENGINE_PATIENCE, context.engine.up()).await);
+            }
+        }
+    }
+    Remains { log: vec![format!("(what it printed could not be read: {why})")], ..Remains::default() }
+}
+
 /// Removes a container; `false` when it is left to the janitor.
 pub(super) async fn remove<P: Provider>(context: &Context<P>, handle: &RunnerHandle) -> bool {
-    for failures in 0..REMOVE_TRIES {
+    for failures in 0..TRIES {
         match context.report(context.provider.remove(handle).await) {
             Ok(()) => return true,
             Err(error) => {

@@ -6,7 +6,7 @@ use futures_util::Stream;
 use shared::model::{JobId, PullPolicy};
 
 use super::{Exit, Found, ProviderError, RunnerHandle};
-use crate::runner::RunnerSpec;
+use crate::runner::{Remains, RunnerSpec};
 
 /// Makes, watches and removes the containers that runners run in.
 ///
@@ -71,6 +71,18 @@ pub trait Provider: Send + Sync + 'static {
         runner: &RunnerHandle,
         lines: usize,
     ) -> impl Future<Output = Result<Vec<String>, ProviderError>> + Send;
+
+    /// What is left of a runner: its image and variables, and the last `lines` lines that it printed, as [`tail`](Self::tail)
+    /// has them.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]; [`ProviderError::Gone`] when it was removed.
+    fn remains(
+        &self,
+        runner: &RunnerHandle,
+        lines: usize,
+    ) -> impl Future<Output = Result<Remains, ProviderError>> + Send;
 
     /// Asks a container to end, kills it after `grace`, and returns when it has ended. One that has ended is no error.
     ///

@@ -7,6 +7,12 @@ use time::OffsetDateTime;
 
 use crate::runner::label;
 
+/// The exit code of what a signal ended is the signal's number and this.
+const SIGNALS: i64 = 128;
+
+/// The highest number of a signal.
+const SIGNAL_MAX: u8 = 64;
+
 /// Names one container, for as long as it is there.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct RunnerHandle {
@@ -93,6 +99,12 @@ impl Exit {
     #[must_use]
     pub fn removed() -> Self {
         Self { error: Some("somebody removed the container".to_owned()), ..Self::default() }
+    }
+
+    /// The signal that ended it, as its exit code has it.
+    #[must_use]
+    pub fn signal(&self) -> Option<u8> {
+        u8::try_from(self.code - SIGNALS).ok().filter(|signal| (1..=SIGNAL_MAX).contains(signal))
     }
 
     /// Whether it ended as a program does that is asked to end.

@@ -146,7 +146,7 @@ impl RunnerLine {
 }
 
 /// The line without a carriage return at its end, and without a terminal's colours.
-fn plain(line: &str) -> String {
+pub(super) fn plain(line: &str) -> String {
     let mut text = String::with_capacity(line.len());
     let mut rest = line.trim_end_matches(['\r', '\n']);
     while let Some((before, escape)) = rest.split_once("\u{1b}[") {

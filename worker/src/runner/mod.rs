@@ -4,6 +4,8 @@ mod jit;
 mod log;
 mod observed;
 mod outcome;
+mod post_mortem;
+mod scrub;
 mod settlement;
 mod spec;
 
@@ -11,5 +13,6 @@ pub use jit::{JitError, JitFiles};
 pub use log::{JobResult, RunnerLine};
 pub use observed::{Milestone, Observed};
 pub use outcome::{Outcome, Retirement};
+pub use post_mortem::{Remains, post_mortem};
 pub use settlement::{settlement, settlement_of};
 pub use spec::{Command, Credentials, RUNNER_HOME, RunnerSpec, label, web_url};

@@ -82,6 +82,18 @@ impl Observed {
     }
 }
 
+impl Outcome {
+    /// Whether the runner failed, whatever became of its job: it got none though one waited, or could not tell how that ended.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        match self {
+            Self::Done { result: Some(_), exit, .. } => !exit.is_clean(),
+            Self::Idle => false,
+            _ => true,
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

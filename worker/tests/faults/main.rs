@@ -14,6 +14,7 @@ mod network;
 mod ops;
 mod points;
 mod pools;
+mod post_mortem;
 mod probe;
 mod redis;
 mod refusals;

@@ -9,6 +9,7 @@ mod load;
 mod ops;
 mod points;
 mod pools;
+mod post_mortem;
 mod probe;
 mod spec;
 mod store;

@@ -32,7 +32,7 @@ use std::{
 
 use redis::{Cmd, FromRedisValue, cmd};
 
-pub use settle::Progress;
+pub use settle::{Ending, Progress};
 pub use worker::Announcement;
 
 use super::{QueueConfig, QueueError, script, store::Store};

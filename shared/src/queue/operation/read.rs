@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{Queue, keys, script, worker::Announced};
 use crate::{
     model::{JobId, JobMessage, JobState, PoolName, WorkerName},
-    queue::{Event, JobRecord, QueueError},
+    queue::{Event, JobRecord, PostMortem, QueueError},
     status::{PoolStatus, Status, WorkerStatus},
 };
 
@@ -18,7 +18,14 @@ const WORKER_MEMORY: Duration = Duration::from_hours(24);
 /// The pool's leases, the scope's leases, why the pool is paused and for how many ms.
 type Facts = (u32, u32, Option<String>, i64);
 
-/// The hash of a job, and the list of its events.
+/// The fields of a job's hash that make up its record in a list: how its runners ended may be long.
+const FIELDS: [&str; 12] =
+    ["state", "msg", "labels", "repo", "attempts", "replays", "err", "first_err", "runner", "worker", "enq", "end"];
+
+/// Those of how its runners ended, the one that is shown in front.
+const POST_MORTEMS: [&str; 2] = ["post_mortem:failed", "post_mortem:last"];
+
+/// The fields of a job's hash, and the list of its events.
 type Stored = (HashMap<String, String>, Vec<String>);
 
 impl Queue {
@@ -29,8 +36,10 @@ impl Queue {
     /// Those that [are transient](QueueError::is_transient).
     pub async fn job(&self, job: JobId) -> Result<Option<JobRecord>, QueueError> {
         for pool in self.pools().await? {
-            if let Some(stored) = self.stored(&keys::prefix(&pool), job).await? {
+            let prefix = keys::prefix(&pool);
+            if let Some(stored) = self.stored(&prefix, job).await? {
                 let mut record = record(job, Some(pool.clone()), stored);
+                record.post_mortem = self.post_mortem(&prefix, job).await?;
                 if record.state == JobState::Pending {
                     record.reason = self.why_pending(&pool, &record).await?;
                 }
@@ -56,18 +65,28 @@ impl Queue {
         Ok(self.stored_all(prefix, &[job]).await?.pop().map(|(_, stored)| stored))
     }
 
+    /// How a job's runners ended. What cannot be read is left out.
+    async fn post_mortem(&self, prefix: &str, job: JobId) -> Result<Option<PostMortem>, QueueError> {
+        let read = cmd("HMGET").arg(keys::job(prefix, job)).arg(&POST_MORTEMS).to_owned();
+        let texts: Vec<Option<String>> = self.store.query(&read).await?;
+        Ok(texts.into_iter().flatten().find_map(|text| serde_json::from_str(&text).ok()))
+    }
+
     async fn stored_all(&self, prefix: &str, jobs: &[JobId]) -> Result<Vec<(JobId, Stored)>, QueueError> {
         if jobs.is_empty() {
             return Ok(Vec::new());
         }
         let mut commands = pipe();
         for job in jobs {
-            commands.hgetall(keys::job(prefix, *job)).lrange(keys::events(prefix, *job), 0, -1);
+            commands.cmd("HMGET").arg(keys::job(prefix, *job)).arg(&FIELDS);
+            commands.lrange(keys::events(prefix, *job), 0, -1);
         }
         let stored: Vec<redis::Value> = self.store.pipeline(&commands).await?;
         let read = jobs.iter().zip(stored.chunks_exact(2)).map(|(job, pair)| {
-            let stored: Stored = (from_redis_value(pair[0].clone())?, from_redis_value(pair[1].clone())?);
-            Ok((*job, stored))
+            let values: Vec<Option<String>> = from_redis_value(pair[0].clone())?;
+            let fields = FIELDS.into_iter().zip(values);
+            let fields = fields.filter_map(|(field, value)| Some((field.to_owned(), value?))).collect();
+            Ok((*job, (fields, from_redis_value(pair[1].clone())?)))
         });
         let read: Result<Vec<(JobId, Stored)>, redis::ParsingError> = read.collect();
         let mut read = read.map_err(|error| QueueError::Store(Box::new(error)))?;
@@ -204,6 +223,7 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
         enqueued_at: at("enq"),
         ended_at: at("end"),
         events,
+        post_mortem: None,
     }
 }
 

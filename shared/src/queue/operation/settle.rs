@@ -9,7 +9,7 @@ use super::{Queue, keys, millis, script};
 use crate::{
     backoff::Backoff,
     model::{JobState, PoolName, RunnerName},
-    queue::{Lease, QueueError, Settlement, lease::Happened},
+    queue::{Lease, PostMortem, QueueError, Settlement, lease::Happened},
 };
 
 /// Where a job has come to in its worker's hands.
@@ -27,6 +27,17 @@ pub struct Progress<'a> {
     /// That the runner has ended for good, with what is to be said of it: from now on the job is done, even if nobody
     /// comes to settle it.
     pub exited: Option<&'a str>,
+    /// How its container ended, which may be removed once this is written.
+    pub post_mortem: Option<Ending<'a>>,
+}
+
+/// How a runner's container ended, for its job's record.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending<'a> {
+    /// Whether it failed: the end of a later one that did not leaves this to be shown.
+    pub failed: bool,
+    /// What is to be said of it.
+    pub post_mortem: &'a PostMortem,
 }
 
 impl Queue {
@@ -52,6 +63,11 @@ impl Queue {
             .arg(progress.runner.map_or("", RunnerName::as_str))
             .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
             .arg(progress.exited.unwrap_or_default());
+        let ending = progress.post_mortem.map(|ending| serde_json::to_string(ending.post_mortem));
+        let ending = ending.transpose().map_err(|error| QueueError::Store(Box::new(error)))?;
+        script
+            .arg(progress.post_mortem.map_or("", |ending| if ending.failed { "failed" } else { "last" }))
+            .arg(ending.unwrap_or_default());
         add_events(&mut script, &lease.events);
         let mut answer: String = self.store.script(&script).await?;
         if answer == "lost" && self.restore(lease.id(), &lease.backup()).await? {

@@ -3,7 +3,8 @@
 -- ARGV  1 job id  2 attempt  3 epoch  4 'running' before the container is started, 'starting' once
 --       it is not up any more, or ''  5 the runner's name, or ''
 --       6 the attempt that this runner was made for, if it is another's that was found, or ''
---       7 once the runner has ended for good: what is to be said of it, or ''  8… events: ms ago, word, detail
+--       7 once the runner has ended for good: what is to be said of it, or ''  8 'failed' or 'last': which of a record's
+--       post-mortems is to be written, or ''  9 that  10… events: ms ago, word, detail
 -- Returns 'held', 'cancelled' when its job was cancelled, or 'lost', also when that other runner has another job.
 local id = ARGV[1]
 local key = job_key(entry_of(id, ARGV[2]))
@@ -19,5 +20,9 @@ for field, value in pairs({state = ARGV[4], runner = ARGV[5], attempt = ARGV[6],
     redis.call('HSET', key, field, value)
   end
 end
-events_from(8, id)
+-- It is the job's, also of a runner that took another.
+if ARGV[8] ~= '' and redis.call('EXISTS', job_key(id)) == 1 then
+  redis.call('HSET', job_key(id), 'post_mortem:' .. ARGV[8], ARGV[9])
+end
+events_from(10, id)
 return cancel and 'cancelled' or 'held'

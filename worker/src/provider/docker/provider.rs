@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     provider::{Exit, Found, Provider, ProviderError, RunnerHandle},
-    runner::{Credentials, RunnerSpec, label},
+    runner::{Credentials, Remains, RunnerSpec, label},
 };
 
 /// Makes runners in Docker.
@@ -143,6 +143,11 @@ impl Provider for DockerProvider {
 
     async fn tail(&self, runner: &RunnerHandle, lines: usize) -> Result<Vec<String>, ProviderError> {
         logs::tail(&self.engine, &runner.id, lines).await
+    }
+
+    async fn remains(&self, runner: &RunnerHandle, lines: usize) -> Result<Remains, ProviderError> {
+        let (image, environment) = state::made_of(&self.engine, &runner.id).await?;
+        Ok(Remains { image, environment, log: self.tail(runner, lines).await? })
     }
 
     async fn stop(&self, runner: &RunnerHandle, grace: Duration) -> Result<(), ProviderError> {

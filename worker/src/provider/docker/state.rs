@@ -1,6 +1,6 @@
 //! What a container does, and how it ended.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use bollard::{
     errors::Error,
@@ -46,6 +46,19 @@ pub(super) async fn wait(engine: &Engine, container: &str) -> Result<Exit, Provi
             _ => sleep(WAIT_PAUSE).await,
         }
     }
+}
+
+/// What a container was made of: its image's id, and its variables.
+pub(super) async fn made_of(
+    engine: &Engine,
+    container: &str,
+) -> Result<(Option<String>, BTreeMap<String, String>), ProviderError> {
+    let client = engine.client().await?;
+    let inspected = client.inspect_container(container, None::<InspectContainerOptions>);
+    let inspected = bounded("look at a container", ANSWER_TIMEOUT, inspected).await?;
+    let variables = inspected.config.and_then(|config| config.env).unwrap_or_default();
+    let pair = |variable: &String| variable.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Ok((inspected.image.filter(|image| !image.is_empty()), variables.iter().filter_map(pair).collect()))
 }
 
 /// The containers with that label, `name` or `name=value`.
