@@ -11,7 +11,16 @@ const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 ///
 /// When there is no README, or no such table in it.
 pub fn rows(heading: &str) -> io::Result<Vec<Vec<String>>> {
-    let text = fs::read_to_string(README)?;
+    let rows = table(&fs::read_to_string(README)?, heading);
+    if rows.is_empty() {
+        return Err(io::Error::other(format!("README.md has no table whose first column is {heading:?}")));
+    }
+    Ok(rows)
+}
+
+/// The same of any text.
+#[must_use]
+pub fn table(text: &str, heading: &str) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
     let mut lines = text.lines().map(str::trim);
     while let Some(line) = lines.next() {
@@ -20,10 +29,7 @@ pub fn rows(heading: &str) -> io::Result<Vec<Vec<String>>> {
             rows.extend(body.map(cells));
         }
     }
-    if rows.is_empty() {
-        return Err(io::Error::other(format!("README.md has no table whose first column is {heading:?}")));
-    }
-    Ok(rows)
+    rows
 }
 
 /// What is in a row between its bars.

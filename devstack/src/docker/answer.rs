@@ -18,6 +18,10 @@ impl Refusal {
         Self(StatusCode::NOT_FOUND, format!("No such image: {name}"))
     }
 
+    pub(super) fn no(what: &str, name: &str) -> Self {
+        Self(StatusCode::NOT_FOUND, format!("{what} {name} not found"))
+    }
+
     pub(super) fn no_pull(name: &str) -> Self {
         Self(StatusCode::NOT_FOUND, format!("manifest for {name} not found: this engine pulls nothing"))
     }

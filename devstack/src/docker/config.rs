@@ -23,6 +23,8 @@ pub enum Program {
     Runner,
     /// It runs the shell script in its variable `SCRIPT`, as a process of this machine.
     Shell,
+    /// It says that a daemon answers, as `dockerd` does, and waits for its end.
+    Daemon,
 }
 
 impl Config {

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::{
     Config, Image,
     answer::Refusal,
+    beside::Named,
     container::{Container, Creation, Status},
     counts::Counts,
     log::Stream,
@@ -22,6 +23,8 @@ use crate::github::Faults;
 #[derive(Debug, Default)]
 pub(super) struct Inner {
     pub(super) containers: BTreeMap<String, Container>,
+    pub(super) networks: BTreeMap<String, Named>,
+    pub(super) volumes: BTreeMap<String, Named>,
     pub(super) faults: Faults,
     pub(super) counts: Counts,
     /// How often each call was made, by its method and route.

@@ -6,6 +6,7 @@
 //! [`Fault`](crate::github::Fault)s are had on demand.
 
 mod answer;
+mod beside;
 mod config;
 mod container;
 mod counts;

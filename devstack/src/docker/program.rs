@@ -21,6 +21,9 @@ const KILLED: i64 = 137;
 /// What makes a runner one of GitHub's.
 const CREDENTIALS: [&str; 3] = [".runner", ".credentials", ".credentials_rsaparams"];
 
+/// What stands in for `dockerd`.
+const DAEMON: &str = "echo \"API listen on /home/runner/.dockerd/docker.sock\"; exec sleep 86400";
+
 /// A running program.
 #[derive(Clone, Debug)]
 pub(super) enum Handle {
@@ -56,7 +59,8 @@ pub(super) fn start(
 ) -> io::Result<Handle> {
     match program {
         Program::Runner => start_runner(hub, id, home, indiscreet),
-        Program::Shell => start_shell(hub, id, home, env),
+        Program::Shell => start_shell(hub, id, home, env, "eval \"$SCRIPT\""),
+        Program::Daemon => start_shell(hub, id, home, env, DAEMON),
     }
 }
 
@@ -82,9 +86,9 @@ fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, indiscreet: bool) 
     Ok(Handle::Runner(host))
 }
 
-fn start_shell(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, env: &[String]) -> io::Result<Handle> {
+fn start_shell(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, env: &[String], script: &str) -> io::Result<Handle> {
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", "eval \"$SCRIPT\""]).current_dir(home.path()).process_group(0).stdin(Stdio::null());
+    command.args(["-c", script]).current_dir(home.path()).process_group(0).stdin(Stdio::null());
     command.envs(env.iter().filter_map(|variable| variable.split_once('=')));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let pid = Pid::from_child(&child);

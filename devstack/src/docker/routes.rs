@@ -34,7 +34,7 @@ const OUTPUT: &str = "application/vnd.docker.raw-stream";
 pub(super) fn routes(config: &mut ServiceConfig) {
     for version in ["/v{version:[0-9.]+}", ""] {
         let scope = web::scope(version).wrap(actix_web::middleware::from_fn(super::server::befallen));
-        config.service(scope.configure(calls));
+        config.service(scope.configure(calls).configure(super::beside::calls));
     }
 }
 
@@ -42,12 +42,14 @@ fn calls(config: &mut ServiceConfig) {
     config
         .route("/version", web::get().to(version))
         .route("/_ping", web::get().to(async || "OK"))
+        .route("/build", web::post().to(build))
         .route("/images/create", web::post().to(pull))
         .route("/images/{id:.*}/json", web::get().to(image))
         .route("/containers/json", web::get().to(list))
         .route("/containers/create", web::post().to(create))
         .route("/containers/{id}/json", web::get().to(inspect))
         .route("/containers/{id}/archive", web::put().to(upload))
+        .route("/containers/{id}/archive", web::get().to(download))
         .route("/containers/{id}/start", web::post().to(start))
         .route("/containers/{id}/stop", web::post().to(stop))
         .route("/containers/{id}/wait", web::post().to(wait))
@@ -147,6 +149,15 @@ async fn inspect(hub: Data<Hub>, path: Path<Addressed>) -> Result<Json<Value>, R
 async fn upload(hub: Data<Hub>, path: Path<Addressed>, archive: Bytes) -> Result<HttpResponse, Refusal> {
     hub.unpack(&path.id, &archive)?;
     Ok(HttpResponse::Ok().finish())
+}
+
+/// Its containers are folders with what was uploaded, and nothing to be looked up besides.
+async fn download(path: Path<Addressed>) -> Result<HttpResponse, Refusal> {
+    Err(Refusal::no("file in the container", &path.id))
+}
+
+async fn build() -> Result<HttpResponse, Refusal> {
+    Err(Refusal::failed("this engine builds nothing"))
 }
 
 async fn start(hub: Data<Hub>, path: Path<Addressed>) -> Result<HttpResponse, Refusal> {

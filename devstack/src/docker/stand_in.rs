@@ -1,6 +1,7 @@
 //! A stand-in, as its owner has it.
 
 use std::{
+    collections::BTreeSet,
     io,
     os::unix::net::UnixListener,
     sync::{Arc, mpsc::sync_channel},
@@ -104,6 +105,18 @@ impl StandIn {
     pub fn count(&self, method: &str, route: &str) -> u64 {
         let key = (method.to_owned(), route.to_owned());
         self.hub.look(|inner| inner.calls.get(&key).copied().unwrap_or_default())
+    }
+
+    /// Every call that was made: method and route.
+    #[must_use]
+    pub fn calls(&self) -> BTreeSet<(String, String)> {
+        self.hub.look(|inner| inner.calls.keys().cloned().collect())
+    }
+
+    /// The names of the networks and of the volumes that are there.
+    #[must_use]
+    pub fn beside(&self) -> Vec<String> {
+        self.hub.look(|inner| inner.networks.keys().chain(inner.volumes.keys()).cloned().collect())
     }
 
     /// The containers that are there.
