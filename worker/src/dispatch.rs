@@ -201,12 +201,14 @@ impl<P: Provider> Dispatch<P> {
     async fn prepare_images(&self) {
         let pools = self.context.pools.all();
         for pool in self.pools.iter().filter_map(|name| pools.get(name)) {
-            let start = Instant::now();
-            match self.context.report(self.context.provider.prepare(&pool.image, pool.docker.pull).await) {
-                Ok(()) => {
-                    info!(%pool.name, pool.image, seconds = start.elapsed().as_secs(), "The runner image is ready");
+            for image in [Some(pool.image.as_str()), pool.docker.daemon_image()].into_iter().flatten() {
+                let start = Instant::now();
+                match self.context.report(self.context.provider.prepare(image, pool.docker.pull).await) {
+                    Ok(()) => {
+                        info!(%pool.name, image, seconds = start.elapsed().as_secs(), "The image is ready");
+                    }
+                    Err(error) => warn!(%pool.name, image, error = %chain(&error), "The image is not ready"),
                 }
-                Err(error) => warn!(%pool.name, error = %chain(&error), "The runner image is not ready"),
             }
         }
     }

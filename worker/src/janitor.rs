@@ -1,7 +1,7 @@
 //! Takes up what workers left behind on this engine: runners whose worker was restarted or fell silent, and containers
 //! that no live record stands behind.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use shared::{
     model::JobState,
@@ -27,7 +27,12 @@ pub struct Janitor<P> {
     context: Arc<Context<P>>,
     /// Containers that had no live record when they were last looked at, by their ids.
     suspects: HashMap<String, Suspect>,
+    /// When the engine is tidied up next.
+    tidy: Instant,
 }
+
+/// How often the engine is tidied up.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
 
 /// A container without a live record.
 #[derive(Debug)]
@@ -66,7 +71,7 @@ impl<P: Provider> Janitor<P> {
     /// A janitor who has not looked yet.
     #[must_use]
     pub fn new(context: Arc<Context<P>>) -> Self {
-        Self { context, suspects: HashMap::new() }
+        Self { context, suspects: HashMap::new(), tidy: Instant::now() }
     }
 
     /// Looks at all containers of runners on this engine that no task of this worker looks after, and adopts those it may.
@@ -74,6 +79,7 @@ impl<P: Provider> Janitor<P> {
     /// Not cancel-safe: what was adopted is in the answer.
     pub async fn sweep(&mut self) -> Sweep {
         let mut sweep = Sweep::default();
+        self.tidy().await;
         let found = match self.context.report(self.context.provider.list().await) {
             Ok(found) => found,
             Err(error) => {
@@ -108,6 +114,17 @@ impl<P: Provider> Janitor<P> {
         }
         sweep
     }
+
+    /// Has what belongs to no runner any more removed, from time to time.
+    async fn tidy(&mut self) {
+        if self.tidy > Instant::now() {
+            return;
+        }
+        self.tidy = Instant::now() + TIDY_EVERY;
+        if let Err(error) = self.context.report(self.context.provider.tidy().await) {
+            warn!(error = %chain(&error), "Cannot remove what belongs to no runner yet");
+        }
+    }
 }
 
 impl Suspect {
@@ -133,8 +150,6 @@ fn verdict(state: Option<JobState>) -> Verdict {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

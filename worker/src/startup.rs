@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use shared::{
     admin::{Admin, ReadinessCheck},
     github::Github,
+    model::DockerAccess,
     queue::Queue,
     shutdown,
     telemetry::{self, BuildInfo, Registry, chain},
@@ -77,6 +78,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     });
 
     info!(worker.name = %settings.name, pools = ?settings.pools.names(), capacity = settings.capacity, "The worker is up");
+    warn_of_sockets(&settings);
     let work = work(&settings, &context, shutdown.clone());
     tokio::pin!(work);
     let ended = loop {
@@ -93,6 +95,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     stop.cancel();
     handle.stop(false).await;
     while parts.join_next().await.is_some() {}
+    close(&context.provider).await;
     // Last: a beat that is under way would put the worker onto the list again.
     farewell(&settings.queue, &settings).await;
     info!("The worker has stopped");
@@ -164,6 +167,24 @@ fn admin<P: Provider>(
         .run();
     let handle = server.handle();
     Ok((server, handle))
+}
+
+/// Names the pools that give their jobs the host.
+fn warn_of_sockets(settings: &Settings) {
+    let (pools, served) = (settings.pools.all(), settings.pools.names());
+    for pool in
+        served.iter().filter_map(|name| pools.get(name)).filter(|pool| pool.docker.docker == DockerAccess::Socket)
+    {
+        warn!(%pool.name, "docker = \"socket\": whoever runs a job of this pool is root on the engine's host");
+    }
+}
+
+async fn close(provider: &impl Provider) {
+    match timeout(FAREWELL_TIMEOUT, provider.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => warn!(error = %chain(&error), "Cannot remove the runners' network"),
+        Err(_elapsed) => warn!("Cannot remove the runners' network: the engine does not answer"),
+    }
 }
 
 async fn farewell(queue: &Queue, settings: &Settings) {

@@ -9,7 +9,7 @@ mod pools;
 mod runner;
 mod scope;
 
-pub use docker::{Bytes, DockerOptions, PullPolicy};
+pub use docker::{Bytes, DockerAccess, DockerOptions, PullPolicy};
 pub use ids::{DeliveryId, JobId, PoolName, WorkerName};
 pub use job::{JobMessage, JobState};
 pub use label::{Label, Labels};

@@ -225,6 +225,9 @@ impl PoolEntry {
         if pool.timeout == Some(Duration::ZERO) {
             return Err("timeout_seconds is 0; leave it out for no limit".to_owned());
         }
+        if let Some(contradiction) = pool.docker.contradiction() {
+            return Err(contradiction.into());
+        }
         Ok(pool)
     }
 }
@@ -320,6 +323,7 @@ mod tests {
             ("[[pool]]\nname = \"a\"\nenv = { TOKEN = \"x\" }", "env.TOKEN"),
             ("[[pool]]\nname = \"a\"\n[[pool]]\nname = \"a\"", "line 3: pool \"a\": its name is taken"),
             ("[[pool]]\nname = \"a\"\n[pool.docker]\nmemory = \"lots\"", "4g"),
+            ("[[pool]]\nname = \"a\"\n[pool.docker]\ndocker = \"dind\"\nnetwork = \"host\"", "leave out network"),
         ] {
             let error = pools(text).unwrap_err().to_string();
             assert!(error.contains(says), "{text:?} gave {error:?}");

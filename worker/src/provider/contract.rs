@@ -29,8 +29,8 @@ pub trait Provider: Send + Sync + 'static {
     fn prepare(&self, image: &str, pull: PullPolicy) -> impl Future<Output = Result<(), ProviderError>> + Send;
 
     /// Makes the container of a runner, with its files in it, and does not start it. An image that is absent is pulled
-    /// or built first, unless the pool's policy is never to pull. A container whose files cannot be written is removed
-    /// again.
+    /// or built first, unless the pool's policy is never to pull. What its pool wants beside it is made as well, and answers
+    /// when this returns. What cannot be made to its end is removed again.
     ///
     /// # Errors
     ///
@@ -91,7 +91,8 @@ pub trait Provider: Send + Sync + 'static {
     /// [`ProviderError`]; [`ProviderError::Gone`] when it was removed.
     fn stop(&self, runner: &RunnerHandle, grace: Duration) -> impl Future<Output = Result<(), ProviderError>> + Send;
 
-    /// Removes a container with its anonymous volumes, even if it runs. One that is gone is no error.
+    /// Removes a container with its anonymous volumes and what stands beside it, even if it runs. One that is gone is no
+    /// error.
     ///
     /// # Errors
     ///
@@ -111,4 +112,19 @@ pub trait Provider: Send + Sync + 'static {
     ///
     /// [`ProviderError`].
     fn list(&self) -> impl Future<Output = Result<Vec<Found>, ProviderError>> + Send;
+
+    /// Removes what stands beside runners whose containers are gone, or whose making was not brought to an end. It has to have
+    /// stood alone for ten minutes, by this provider's own looks: call this about once a minute.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]; what is left goes with a later call.
+    fn tidy(&self) -> impl Future<Output = Result<(), ProviderError>> + Send;
+
+    /// The worker ends: removes what was made for all of its runners, unless some are left that use it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]; what is left is found by another worker's [`tidy`](Self::tidy).
+    fn close(&self) -> impl Future<Output = Result<(), ProviderError>> + Send;
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, fmt};
 
-use shared::model::{JobId, PoolName, RunnerId, RunnerName, RunnerNamePrefix, Scope, WorkerName};
+use shared::model::{DockerAccess, JobId, PoolName, RunnerId, RunnerName, RunnerNamePrefix, Scope, WorkerName};
 use time::OffsetDateTime;
 
 use crate::runner::label;
@@ -20,6 +20,8 @@ pub struct RunnerHandle {
     pub id: String,
     /// The runner's name, which is the container's too.
     pub name: RunnerName,
+    /// What its jobs may do with Docker, and so what stands beside it.
+    pub docker: DockerAccess,
 }
 
 /// What a container does.
@@ -133,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_container_is_ours_only_with_all_our_labels() {
-        let runner = RunnerHandle { id: "c0ffee".to_owned(), name: "gha-7-1".parse().unwrap() };
+        let runner =
+            RunnerHandle { id: "c0ffee".to_owned(), name: "gha-7-1".parse().unwrap(), docker: DockerAccess::None };
         let labels = |runner_id: Option<&str>| -> HashMap<String, String> {
             [("job", "7"), ("pool", "default"), ("worker", "host"), ("scope", "octo/repo")]
                 .into_iter()

@@ -111,8 +111,8 @@ mod tests {
         let log = end(&never_listened(), &Exit::default(), &numbers).log;
         assert_eq!((log.len(), log[0].as_str(), log[199].as_str()), (200, "300", "499"));
 
-        let long = "\"\\".repeat(2048);
-        let log = end(&never_listened(), &Exit::default(), &[long.as_str(); 100]).log;
+        let escaped = "\"\\".repeat(2048);
+        let log = end(&never_listened(), &Exit::default(), &[escaped.as_str(); 100]).log;
         let json = serde_json::to_string(&log).unwrap();
         assert!(log.len() > 2 && json.len() <= PostMortem::BYTES_MAX + 1, "{} lines, {} bytes", log.len(), json.len());
     }

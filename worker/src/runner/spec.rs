@@ -3,14 +3,12 @@
 use std::{collections::BTreeMap, fmt};
 
 use secrecy::{ExposeSecret, SecretString};
-use shared::model::{DockerOptions, JobId, Labels, PoolName, RunnerId, RunnerName, Scope, WorkerName};
+use shared::model::{DockerAccess, DockerOptions, JobId, Labels, PoolName, RunnerId, RunnerName, Scope, WorkerName};
 
 use super::JitFiles;
 
 /// The runner's home in its image, as GitHub's own image has it.
 pub const RUNNER_HOME: &str = "/home/runner";
-/// What starts a runner that is configured.
-const RUN: &str = "/home/runner/run.sh";
 /// Makes `run.sh` tell by its exit code that the runner is too old, which it hides otherwise.
 const TELL_DEPRECATED: (&str, &str) = ("ACTIONS_RUNNER_RETURN_VERSION_DEPRECATED_EXIT_CODE", "1");
 
@@ -26,6 +24,10 @@ pub mod label {
     pub const RUNNER_ID: &str = "autoscaler.runner_id";
     /// Where it registers.
     pub const SCOPE: &str = "autoscaler.scope";
+    /// What its jobs may do with Docker, unless that is nothing.
+    pub const DOCKER: &str = "autoscaler.docker";
+    /// The runner that a container or a volume stands beside; a runner's own container does not have it.
+    pub const BESIDE: &str = "autoscaler.beside";
 }
 
 /// How a runner proves to GitHub that it may register.
@@ -94,6 +96,9 @@ impl RunnerSpec {
         if let Some(id) = self.runner_id {
             labels.insert(label::RUNNER_ID, id.to_string());
         }
+        if self.docker.docker != DockerAccess::None {
+            labels.insert(label::DOCKER, self.docker.docker.as_str().to_owned());
+        }
         labels
     }
 
@@ -114,31 +119,32 @@ impl RunnerSpec {
         variables
     }
 
-    /// What its container runs. `image_entrypoint` and `image_cmd` are what the image says.
+    /// What its container runs. `image_entrypoint` and `image_cmd` are what the image says; `home` is where the runner is,
+    /// [`RUNNER_HOME`] or another path of the same folder.
     #[must_use]
-    pub fn command(&self, image_entrypoint: &[String], image_cmd: &[String]) -> Command {
+    pub fn command(&self, image_entrypoint: &[String], image_cmd: &[String], home: &str) -> Command {
         match &self.credentials {
-            Credentials::Jit(_) => Command { entrypoint: Some(vec![RUN.to_owned()]), cmd: None },
+            Credentials::Jit(_) => Command { entrypoint: Some(vec![format!("{home}/run.sh")]), cmd: None },
             // An image with a command of its own keeps the contract of older runner images: it reads the variables.
             Credentials::Token { .. } if !image_entrypoint.is_empty() || runs_something(image_cmd) => {
                 Command::default()
             }
             Credentials::Token { .. } => Command {
                 entrypoint: Some(vec!["/bin/sh".to_owned(), "-c".to_owned()]),
-                cmd: Some(vec![self.register_and_run()]),
+                cmd: Some(vec![self.register_and_run(home)]),
             },
         }
     }
 
     /// Registers with the token and runs. The shell in the container expands the variables, so that the token is not
     /// part of the command, and takes it out of the environment of what follows.
-    fn register_and_run(&self) -> String {
+    fn register_and_run(&self, home: &str) -> String {
         let group = match self.scope {
             Scope::Repository(_) => "", // has no runner groups, and config.sh refuses the option
             Scope::Organization(_) | Scope::Enterprise(_) => r#" --runnergroup "$RUNNER_GROUP""#,
         };
         format!(
-            r#"{RUNNER_HOME}/config.sh --unattended --url "$URL" --token "$TOKEN" --name "$NAME" --labels "$LABELS"{group} --work _work --ephemeral --disableupdate --replace && unset TOKEN && exec {RUN}"#
+            r#"{home}/config.sh --unattended --url "$URL" --token "$TOKEN" --name "$NAME" --labels "$LABELS"{group} --work _work --ephemeral --disableupdate --replace && unset TOKEN && exec {home}/run.sh"#
         )
     }
 }
@@ -211,7 +217,7 @@ mod tests {
                 ("MINE".to_owned(), "yes".to_owned()),
             ])
         );
-        let command = spec.command(&["/theirs".to_owned()], &["theirs".to_owned()]);
+        let command = spec.command(&["/theirs".to_owned()], &["theirs".to_owned()], RUNNER_HOME);
         assert_eq!(command, Command { entrypoint: Some(vec!["/home/runner/run.sh".to_owned()]), cmd: None });
         assert_eq!(
             spec.container_labels(),
@@ -252,7 +258,7 @@ mod tests {
     fn an_image_with_a_command_of_its_own_keeps_it_and_one_without_is_configured_by_the_shell() {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<String>>();
         let command = |scope, entrypoint: &[&str], cmd: &[&str]| {
-            spec(scope, token(scope)).command(&words(entrypoint), &words(cmd))
+            spec(scope, token(scope)).command(&words(entrypoint), &words(cmd), RUNNER_HOME)
         };
 
         assert_eq!(command("octo", &["/entrypoint.sh"], &[]), Command::default());

@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
+use bollard::query_parameters::RemoveContainerOptionsBuilder;
 use futures_util::TryStreamExt as _;
 use shared::model::{Bytes, PullPolicy, RunnerId};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use worker::provider::{Found, Provider, ProviderError, RunnerState};
 
-use super::world::{World, docker, stand_in};
+use super::{
+    images,
+    world::{World, docker, stand_in},
+};
 
 /// How long a test waits for what should take a moment.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -144,6 +148,55 @@ async fn a_name_that_is_taken_is_refused<P: Provider>(world: World<P>) {
     assert_eq!(world.provider.find(spec.job.unwrap()).await.unwrap().len(), 1);
 }
 
+async fn what_stands_beside_a_runner_goes_with_it<P: Provider>(world: World<P>) {
+    images::get_ready(world.engine.is_some()).await;
+    let spec = world.with_daemon("sleep 60");
+    let runner = world.started(&spec).await;
+    let name = &spec.name;
+    let expected =
+        [format!("/{name}.docker"), format!("{name}.externals"), format!("{name}.socket"), format!("{name}.work")];
+    let mut beside = world.beside(name).await;
+    beside.sort();
+    assert_eq!(beside, expected);
+    let found = world.provider.find(spec.job.unwrap()).await.unwrap();
+    assert_eq!(found.iter().map(|found| &found.runner).collect::<Vec<_>>(), [&runner], "the daemon is no runner");
+
+    world.provider.remove(&found[0].runner).await.unwrap();
+    world.provider.remove(&runner).await.unwrap(); // may be repeated
+    assert_eq!(world.beside(name).await, Vec::<String>::new());
+}
+
+async fn what_stands_beside_no_runner_is_removed_after_a_while<P: Provider>(world: World<P>) {
+    images::get_ready(world.engine.is_some()).await;
+    let (left, kept) = (world.with_daemon("sleep 60"), world.with_daemon("sleep 60"));
+    let runner = world.started(&left).await;
+    world.started(&kept).await;
+    let force = RemoveContainerOptionsBuilder::new().force(true).build();
+    world.client().remove_container(&runner.id, Some(force)).await.unwrap();
+
+    world.provider.tidy().await.unwrap();
+    assert_eq!(world.beside(&left.name).await.len(), 4, "it may be in the making");
+    let deadline = Instant::now() + PATIENCE;
+    while !world.beside(&left.name).await.is_empty() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(500)).await;
+        world.provider.tidy().await.unwrap();
+    }
+    assert_eq!(world.beside(&kept.name).await.len(), 4);
+}
+
+async fn the_network_of_a_workers_runners_is_there_until_it_ends<P: Provider>(world: World<P>) {
+    let runner = world.started(&world.spec("sleep 60")).await;
+    world.started(&world.spec("sleep 60")).await;
+    assert_eq!(world.networks().await.len(), 1);
+    world.provider.tidy().await.unwrap();
+    sleep(Duration::from_millis(10)).await;
+    world.provider.tidy().await.unwrap();
+    assert_eq!(world.networks().await.len(), 1);
+    world.provider.remove(&runner).await.unwrap();
+    drop(world); // which fails if it leaves anything
+}
+
 /// Runs the promises against a provider.
 macro_rules! promises {
     ($provider:ident: $($promise:ident)*) => {
@@ -166,6 +219,9 @@ promises! { docker:
     a_runner_may_end_its_work_when_it_is_stopped_and_is_killed_when_it_does_not
     an_absent_image_is_named_and_nothing_is_left
     a_name_that_is_taken_is_refused
+    what_stands_beside_a_runner_goes_with_it
+    what_stands_beside_no_runner_is_removed_after_a_while
+    the_network_of_a_workers_runners_is_there_until_it_ends
 }
 
 // But for memory, of which the stand-in knows nothing.
@@ -178,4 +234,7 @@ promises! { stand_in:
     a_runner_may_end_its_work_when_it_is_stopped_and_is_killed_when_it_does_not
     an_absent_image_is_named_and_nothing_is_left
     a_name_that_is_taken_is_refused
+    what_stands_beside_a_runner_goes_with_it
+    what_stands_beside_no_runner_is_removed_after_a_while
+    the_network_of_a_workers_runners_is_there_until_it_ends
 }

@@ -66,7 +66,7 @@ async fn a_jit_container_has_its_labels_and_no_secret_to_inspect() {
     let labels = HashMap::from([
         ("autoscaler.job".to_owned(), spec.job.unwrap().to_string()),
         ("autoscaler.pool".to_owned(), "default".to_owned()),
-        ("autoscaler.worker".to_owned(), "provider-test".to_owned()),
+        ("autoscaler.worker".to_owned(), spec.worker.to_string()),
         ("autoscaler.runner_id".to_owned(), "23".to_owned()),
         ("autoscaler.scope".to_owned(), "octo/repo".to_owned()),
     ]);
@@ -86,7 +86,10 @@ async fn a_container_is_restricted_and_does_not_see_the_engine() {
 
     assert_eq!(host.init, Some(true));
     assert_eq!(host.security_opt.unwrap(), ["no-new-privileges"]);
-    assert_eq!(host.pids_limit, Some(4096));
+    assert_eq!((host.cap_drop.unwrap(), host.cap_add.unwrap_or_default()), (vec!["ALL".to_owned()], Vec::new()));
+    assert_eq!((host.pids_limit, host.memory, host.memory_swap), (Some(4096), Some(8 << 30), Some(8 << 30)));
+    let processors = engine().info().await.unwrap().ncpu.unwrap();
+    assert_eq!(host.nano_cpus, Some(processors.min(4) * 1_000_000_000));
     assert_eq!(host.auto_remove, Some(false));
     assert_eq!(host.privileged, Some(false));
     let log = host.log_config.unwrap();

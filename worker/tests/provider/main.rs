@@ -4,4 +4,7 @@
 
 mod conformance;
 mod docker;
+mod images;
+mod isolation;
+mod jobs;
 mod world;

@@ -24,11 +24,12 @@ const OLDEST_API: ClientVersion = ClientVersion { major_version: 1, minor_versio
 pub(super) struct Engine {
     config: DockerConfig,
     client: OnceCell<Docker>,
+    cpus: OnceCell<f64>,
 }
 
 impl Engine {
     pub(super) fn new(config: DockerConfig) -> Self {
-        Self { config, client: OnceCell::new() }
+        Self { config, client: OnceCell::new(), cpus: OnceCell::new() }
     }
 
     pub(super) fn config(&self) -> &DockerConfig {
@@ -41,6 +42,16 @@ impl Engine {
             Ok(client) => client.cloned(),
             Err(_) => Err(late("connect to it", ANSWER_TIMEOUT)),
         }
+    }
+
+    /// How many processors it has.
+    pub(super) async fn cpus(&self) -> Result<f64, ProviderError> {
+        let asked = async || {
+            let client = self.client().await?;
+            let info = bounded("ask for its number of processors", ANSWER_TIMEOUT, client.info()).await?;
+            Ok(info.ncpu.and_then(|cpus| i32::try_from(cpus).ok()).map_or(1.0, f64::from))
+        };
+        self.cpus.get_or_try_init(asked).await.copied()
     }
 
     /// Asks the engine for its version, as a sign of life.

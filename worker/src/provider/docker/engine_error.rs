@@ -8,11 +8,20 @@ use crate::provider::ProviderError;
 const MESSAGE_CHARS_MAX: usize = 1000;
 
 /// Parts of the engine's messages, in lower case, and what they are about.
-const HINTS: [(&str, &str); 17] = [
+const HINTS: [(&str, &str); 20] = [
     ("memory limit", "check memory in [pool.docker]"),
     ("range of cpus", "check cpus in [pool.docker]"),
     ("unknown runtime", "check runtime in [pool.docker]"),
     ("invalid runtime", "check runtime in [pool.docker]"),
+    (
+        "inter-container communication",
+        "load the kernel's module br_netfilter on the engine's host, or name a network in [pool.docker]",
+    ),
+    (
+        "address pool",
+        "remove networks that nobody needs, give the engine more default-address-pools, or name a network in [pool.docker]",
+    ),
+    ("non running container", "the Docker daemon beside the runner has ended: check dind_image in [pool.docker]"),
     ("network", "check network in [pool.docker]"),
     ("capadd", "check cap_add in [pool.docker]"),
     ("capability", "check cap_add in [pool.docker]"),
@@ -127,6 +136,24 @@ mod tests {
                 error,
                 format!("the container engine refuses to try: {message} (check {option} in [pool.docker])")
             );
+        }
+    }
+
+    #[test]
+    fn a_network_that_cannot_be_made_or_joined_says_what_to_do() {
+        for (message, what) in [
+            (
+                "cannot restrict inter-container communication: please ensure that br_netfilter kernel module is loaded",
+                "load the",
+            ),
+            (
+                "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+                "remove",
+            ),
+            ("cannot join network of a non running container: c0ffee", "the Docker daemon beside"),
+        ] {
+            let error = answer(400, message).to_string();
+            assert!(error.contains(&format!("({what}")), "{error}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Runners in Docker, over the engine's API: 1.41 (Docker 20.10) and up.
 
+mod beside;
 mod build;
 mod build_context;
 mod config;
@@ -10,8 +11,11 @@ mod files;
 mod ignore;
 mod image;
 mod logs;
+mod network;
+mod orphans;
 mod owner;
 mod provider;
+mod sidecar;
 mod state;
 
 pub use config::{BuildPath, DockerConfig, EngineHost, RunnerDockerfile};

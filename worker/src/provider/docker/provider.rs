@@ -11,24 +11,28 @@ use bollard::{
 };
 use futures_util::Stream;
 use shared::{
-    model::{JobId, PullPolicy},
+    model::{DockerAccess, JobId, PullPolicy},
     telemetry::chain,
 };
 use tokio::sync::Mutex;
 use tracing::warn;
 
 use super::{
-    DockerConfig, build,
+    DockerConfig,
+    beside::{self, Beside},
+    build,
     connect::{CHANGE_TIMEOUT, Engine, bounded},
     container, files,
     image::{self, ImageFacts},
     logs,
+    network::Networks,
+    orphans::{ALONE_FOR, Orphans},
     owner::Owners,
-    state,
+    sidecar, state,
 };
 use crate::{
     provider::{Exit, Found, Provider, ProviderError, RunnerHandle},
-    runner::{Credentials, Remains, RunnerSpec, label},
+    runner::{Command, Credentials, RUNNER_HOME, Remains, RunnerSpec, label},
 };
 
 /// Makes runners in Docker.
@@ -36,6 +40,9 @@ use crate::{
 pub struct DockerProvider {
     engine: Arc<Engine>,
     owners: Owners,
+    networks: Networks,
+    orphans: Orphans,
+    alone_for: Duration,
     /// The default pool's image, which may be built.
     default_image: String,
     /// Held while an image is built: all jobs need the same one.
@@ -49,9 +56,18 @@ impl DockerProvider {
         Self {
             engine: Arc::new(Engine::new(config)),
             owners: Owners::default(),
+            networks: Networks::default(),
+            orphans: Orphans::default(),
+            alone_for: ALONE_FOR,
             default_image: default_image.into(),
             building: Mutex::new(()),
         }
+    }
+
+    /// Has [`tidy`](Provider::tidy) remove what stood alone for so long, in place of ten minutes: for tests.
+    #[must_use]
+    pub fn alone_for(self, alone_for: Duration) -> Self {
+        Self { alone_for, ..self }
     }
 
     fn builds(&self, image: &str) -> bool {
@@ -76,6 +92,52 @@ impl DockerProvider {
         image::inspect(client, image).await?.ok_or_else(|| image::absent(image, "it was there, and is gone again"))
     }
 
+    /// Makes what stands beside a runner, but for its container: that begins to run when the runner's is filled.
+    async fn beside(&self, client: &Docker, spec: &RunnerSpec, keeps_command: bool) -> Result<Beside, ProviderError> {
+        let network = match &spec.docker.network {
+            Some(network) => network.clone(),
+            None => self.networks.ensure(client, &spec.worker).await?,
+        };
+        match (spec.docker.docker, spec.docker.daemon_image()) {
+            (DockerAccess::Socket, _) => {
+                beside::socket(client, self.engine.config(), spec, network, keeps_command).await
+            }
+            (_, Some(image)) => {
+                self.image(client, image, spec.docker.pull).await?;
+                sidecar::create(&self.engine, spec, image, network, self.engine.cpus().await?).await?;
+                Ok(Beside::daemon(&spec.name))
+            }
+            (_, None) => Ok(Beside::nothing(network)),
+        }
+    }
+
+    /// Makes the runner's container, ready to be started.
+    async fn make(
+        &self,
+        client: &Docker,
+        spec: &RunnerSpec,
+        image: &ImageFacts,
+        beside: &Beside,
+    ) -> Result<RunnerHandle, ProviderError> {
+        let command = spec.command(&image.entrypoint, &image.cmd, &beside.home);
+        let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str()).build();
+        let body = container::body(spec, command, beside, self.engine.cpus().await?);
+        let created =
+            bounded("create a container", CHANGE_TIMEOUT, client.create_container(Some(options), body)).await?;
+        let runner = RunnerHandle { id: created.id, name: spec.name.clone(), docker: spec.docker.docker };
+        let filled = async {
+            self.fill(client, &runner.id, spec, image, beside).await?;
+            if spec.docker.docker == DockerAccess::Dind { sidecar::start(&self.engine, spec).await } else { Ok(()) }
+        };
+        if let Err(error) = filled.await {
+            if let Err(error) = self.remove(&runner).await {
+                warn!(runner.name = %runner.name, error = %chain(&error), "Cannot remove an unfilled container");
+            }
+            return Err(error);
+        }
+        Ok(runner)
+    }
+
     /// Writes what the runner needs into its container.
     async fn fill(
         &self,
@@ -83,11 +145,26 @@ impl DockerProvider {
         id: &str,
         spec: &RunnerSpec,
         image: &ImageFacts,
+        beside: &Beside,
     ) -> Result<(), ProviderError> {
-        let Credentials::Jit(files) = &spec.credentials else { return Ok(()) };
+        let files = match &spec.credentials {
+            Credentials::Jit(files) => Some(files),
+            Credentials::Token { .. } if beside.folders.is_empty() => return Ok(()),
+            Credentials::Token { .. } => None,
+        };
         let user = spec.docker.user.as_deref().unwrap_or(&image.user);
         let owner = self.owners.find(client, id, &image.id, user).await?;
-        files::write(client, id, files, owner).await
+        files::write(client, id, files, beside.folders, owner).await
+    }
+
+    /// Removes a runner's container.
+    async fn remove_container(&self, client: &Docker, id: &str) -> Result<(), ProviderError> {
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        let removing = client.remove_container(id, Some(options));
+        match bounded("remove a container", CHANGE_TIMEOUT, removing).await {
+            Err(ProviderError::Gone) => Ok(()),
+            removed => removed,
+        }
     }
 }
 
@@ -111,17 +188,17 @@ impl Provider for DockerProvider {
     async fn create(&self, spec: &RunnerSpec) -> Result<RunnerHandle, ProviderError> {
         let client = self.engine.client().await?;
         let image = self.image(&client, &spec.image, spec.docker.pull).await?;
-        let options = CreateContainerOptionsBuilder::new().name(spec.name.as_str()).build();
-        let creating = client.create_container(Some(options), container::body(spec, &image));
-        let created = bounded("create a container", CHANGE_TIMEOUT, creating).await?;
-        let runner = RunnerHandle { id: created.id, name: spec.name.clone() };
-        if let Err(error) = self.fill(&client, &runner.id, spec, &image).await {
-            if let Err(error) = self.remove(&runner).await {
-                warn!(runner.name = %runner.name, error = %chain(&error), "Cannot remove an unfilled container");
+        let keeps_command = spec.command(&image.entrypoint, &image.cmd, RUNNER_HOME) == Command::default();
+        let beside = self.beside(&client, spec, keeps_command).await?;
+        let made = self.make(&client, spec, &image, &beside).await;
+        if made.is_err() && spec.docker.docker != DockerAccess::None {
+            // What the engine still refuses to remove is in the hands of a runner of that name, or goes when the engine is tidied.
+            let removed = beside::remove(&client, &spec.name, spec.docker.docker).await;
+            if let Err(error) = removed {
+                warn!(runner.name = %spec.name, error = %chain(&error), "Cannot remove what stood beside a runner");
             }
-            return Err(error);
         }
-        Ok(runner)
+        made
     }
 
     async fn start(&self, runner: &RunnerHandle) -> Result<(), ProviderError> {
@@ -160,12 +237,11 @@ impl Provider for DockerProvider {
 
     async fn remove(&self, runner: &RunnerHandle) -> Result<(), ProviderError> {
         let client = self.engine.client().await?;
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        let removing = client.remove_container(&runner.id, Some(options));
-        match bounded("remove a container", CHANGE_TIMEOUT, removing).await {
-            Err(ProviderError::Gone) => Ok(()),
-            removed => removed,
+        if runner.docker == DockerAccess::Dind {
+            beside::remove_daemon(&client, &beside::daemon(&runner.name)).await?;
         }
+        self.remove_container(&client, &runner.id).await?;
+        beside::remove_volumes(&client, &runner.name, runner.docker).await
     }
 
     async fn find(&self, job: JobId) -> Result<Vec<Found>, ProviderError> {
@@ -174,5 +250,13 @@ impl Provider for DockerProvider {
 
     async fn list(&self) -> Result<Vec<Found>, ProviderError> {
         state::list(&self.engine, label::JOB).await
+    }
+
+    async fn tidy(&self) -> Result<(), ProviderError> {
+        self.orphans.remove(&self.engine.client().await?, &self.networks, self.alone_for).await
+    }
+
+    async fn close(&self) -> Result<(), ProviderError> {
+        self.networks.close(&self.engine.client().await?).await
     }
 }

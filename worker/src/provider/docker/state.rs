@@ -8,6 +8,7 @@ use bollard::{
     query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, WaitContainerOptionsBuilder},
 };
 use futures_util::StreamExt as _;
+use shared::model::DockerAccess;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{sleep, timeout};
 
@@ -15,7 +16,10 @@ use super::{
     connect::{ANSWER_TIMEOUT, CHANGE_TIMEOUT, Engine, bounded},
     engine_error::classify,
 };
-use crate::provider::{Exit, Found, ProviderError, RunnerHandle, RunnerState};
+use crate::{
+    provider::{Exit, Found, ProviderError, RunnerHandle, RunnerState},
+    runner::label,
+};
 
 /// How long the end of a container is waited for before its state is looked at. A connection may die in silence.
 const LOOK_EVERY: Duration = Duration::from_mins(5);
@@ -72,7 +76,8 @@ pub(super) async fn list(engine: &Engine, label: &str) -> Result<Vec<Found>, Pro
 
 /// Reads a container of the list; `None` if it is none of ours.
 fn read(container: ContainerSummary) -> Option<Found> {
-    let name = container.names?.first()?.trim_start_matches('/').parse().ok()?;
+    let (name, labels) = (container.names?.first()?.trim_start_matches('/').parse().ok()?, container.labels?);
+    let docker = DockerAccess::read(labels.get(label::DOCKER).map_or("none", String::as_str))?;
     let state = match container.state? {
         ContainerSummaryStateEnum::CREATED => RunnerState::Created,
         ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::REMOVING => {
@@ -84,7 +89,7 @@ fn read(container: ContainerSummary) -> Option<Found> {
         | ContainerSummaryStateEnum::STOPPING
         | ContainerSummaryStateEnum::EMPTY => RunnerState::Running,
     };
-    Found::read(RunnerHandle { id: container.id?, name }, state, &container.labels?)
+    Found::read(RunnerHandle { id: container.id?, name, docker }, state, &labels)
 }
 
 fn exit(state: ContainerState) -> Exit {
