@@ -2,6 +2,7 @@
 //! without them the tests fail and say so.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod api;
 mod conformance;
 mod docker;
 mod images;
