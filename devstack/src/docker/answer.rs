@@ -34,6 +34,10 @@ impl Refusal {
         Self(StatusCode::CONFLICT, message)
     }
 
+    pub(super) fn in_use(network: &str) -> Self {
+        Self(StatusCode::FORBIDDEN, format!("error while removing network: network {network} has active endpoints"))
+    }
+
     pub(super) fn runs(id: &str) -> Self {
         let message = format!(
             "You cannot remove a running container {id}. Stop the container before attempting removal or force remove"

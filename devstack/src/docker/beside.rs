@@ -9,7 +9,11 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{answer::Refusal, hub::Hub};
+use super::{
+    answer::Refusal,
+    container::{Container, Status},
+    hub::Hub,
+};
 
 /// How many processors the engine has.
 const CPUS: u32 = 4;
@@ -62,8 +66,14 @@ async fn create_network(hub: Data<Hub>, asked: Json<Named>) -> HttpResponse {
 }
 
 async fn remove_network(hub: Data<Hub>, name: Path<String>) -> Result<HttpResponse, Refusal> {
-    let removed = hub.look(|inner| inner.networks.remove(name.as_str()));
-    removed.map(|_| HttpResponse::NoContent().finish()).ok_or_else(|| Refusal::no("network", &name))
+    let removed = hub.look(|inner| {
+        let joined = |container: &Container| container.asked.host_config.network_mode == *name;
+        if inner.containers.values().any(|container| container.status == Status::Running && joined(container)) {
+            return Err(Refusal::in_use(&name));
+        }
+        inner.networks.remove(name.as_str()).ok_or_else(|| Refusal::no("network", &name))
+    });
+    removed.map(|_| HttpResponse::NoContent().finish())
 }
 
 async fn volumes(hub: Data<Hub>, query: Query<Filtered>) -> Result<Json<Value>, Refusal> {

@@ -36,6 +36,14 @@ pub(super) struct Creation {
     pub(super) image: String,
     pub(super) env: Vec<String>,
     pub(super) labels: BTreeMap<String, String>,
+    pub(super) host_config: HostConfig,
+}
+
+/// What was asked of the host for it.
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(super) struct HostConfig {
+    pub(super) network_mode: String,
 }
 
 #[derive(Debug)]

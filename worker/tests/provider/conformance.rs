@@ -186,15 +186,23 @@ async fn what_stands_beside_no_runner_is_removed_after_a_while<P: Provider>(worl
 }
 
 async fn the_network_of_a_workers_runners_is_there_until_it_ends<P: Provider>(world: World<P>) {
-    let runner = world.started(&world.spec("sleep 60")).await;
-    world.started(&world.spec("sleep 60")).await;
-    assert_eq!(world.networks().await.len(), 1);
-    world.provider.tidy().await.unwrap();
-    sleep(Duration::from_millis(10)).await;
-    world.provider.tidy().await.unwrap();
-    assert_eq!(world.networks().await.len(), 1);
-    world.provider.remove(&runner).await.unwrap();
-    drop(world); // which fails if it leaves anything
+    let networks = async || world.networks().await.len();
+    let runners = [world.started(&world.spec("sleep 60")).await, world.started(&world.spec("sleep 60")).await];
+    assert_eq!(networks().await, 1);
+    for _ in 0..2 {
+        world.provider.tidy().await.unwrap();
+        sleep(Duration::from_millis(10)).await;
+    }
+    world.provider.close().await.unwrap();
+    assert_eq!(networks().await, 1, "runners are in it");
+
+    for runner in runners {
+        world.provider.remove(&runner).await.unwrap();
+    }
+    world.provider.close().await.unwrap();
+    assert_eq!(networks().await, 0);
+    world.started(&world.spec("sleep 60")).await; // however it has gone
+    assert_eq!(networks().await, 1);
 }
 
 /// Runs the promises against a provider.

@@ -49,7 +49,7 @@ impl Networks {
 
     /// Removes the networks that were used here and are no more.
     pub(super) async fn close(&self, client: &Docker) -> Result<(), ProviderError> {
-        let used = std::mem::take(&mut *self.used.lock().unwrap_or_else(PoisonError::into_inner));
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for worker in used {
             for (id, _) in list(client, &of(&worker)).await? {
                 remove(client, &id).await?;
