@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{Permissions, webhook::ContentType};
+use super::{App, Permissions, webhook::ContentType};
 
 /// The requests in an hour that GitHub grants a token.
 const RATE_LIMIT: u32 = 5000;
@@ -22,6 +22,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Who may call.
     pub tokens: Vec<Token>,
+    /// The Apps that may call.
+    pub apps: Vec<App>,
     /// Where its webhooks go; it sends none without.
     pub webhook: Option<Webhook>,
     /// How long things take.
@@ -42,6 +44,7 @@ impl Default for Config {
             bind: SocketAddr::from(([127, 0, 0, 1], 0)),
             public_url: None,
             tokens: Vec::new(),
+            apps: Vec::new(),
             webhook: None,
             timings: Timings::default(),
             rate_limit: RATE_LIMIT,
@@ -56,6 +59,13 @@ impl Config {
     #[must_use]
     pub fn token(mut self, token: impl Into<SecretString>, permissions: Permissions) -> Self {
         self.tokens.push(Token { token: token.into(), permissions });
+        self
+    }
+
+    /// Lets an App call.
+    #[must_use]
+    pub fn app(mut self, app: App) -> Self {
+        self.apps.push(app);
         self
     }
 }
@@ -122,6 +132,8 @@ impl HookTarget {
 pub struct Timings {
     /// How long a registration or removal token is good for. 1 h.
     pub token: Duration,
+    /// How long the token of an App's installation is good for. 1 h.
+    pub installation_token: Duration,
     /// How long a runner may take to accept the job it got, before another gets it. 60 s.
     pub pick_up: Duration,
     /// How long a runner waits for a job in one request. 50 s.
@@ -134,6 +146,7 @@ impl Default for Timings {
     fn default() -> Self {
         Self {
             token: Duration::from_hours(1),
+            installation_token: Duration::from_hours(1),
             pick_up: Duration::from_mins(1),
             poll: Duration::from_secs(50),
             silence: Duration::from_secs(30),

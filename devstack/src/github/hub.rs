@@ -11,7 +11,8 @@ use time::OffsetDateTime;
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
 use super::{
-    Call, Config, Permissions, Token, Webhook,
+    App, Call, Config, Permissions, Token, Webhook,
+    app::{Issued, Mistake, Shown},
     calls::Calls,
     fault::Faults,
     rate::{Budget, Budgets},
@@ -35,6 +36,7 @@ pub(super) struct Inner {
     budgets: Budgets,
     webhook: Option<Webhook>,
     tokens: Vec<Token>,
+    issued: Issued,
 }
 
 /// The state, those who wait for it to change, and the way out for webhooks.
@@ -51,6 +53,8 @@ pub(super) struct Hub {
 pub(super) struct Caller {
     /// What it may do; nothing is known of those without a token, or with a wrong one.
     pub(super) permissions: Option<Permissions>,
+    /// The App that says who it is, or why it is not believed.
+    pub(super) app: Option<Result<App, Mistake>>,
     /// Where it stands.
     pub(super) budget: Budget,
     /// Whether it has made too many requests.
@@ -75,6 +79,7 @@ impl Hub {
             budgets: Budgets::default(),
             webhook: config.webhook.clone(),
             tokens: config.tokens.clone(),
+            issued: Issued::default(),
         };
         Self { inner: Mutex::new(inner), changed: watch::Sender::new(()), events, config, public_url }
     }
@@ -114,15 +119,41 @@ impl Hub {
     /// Finds out who calls, and charges the call unless it is `free`.
     pub(super) fn caller(&self, token: Option<&str>, free: bool) -> Caller {
         let mut inner = self.lock();
+        let now = OffsetDateTime::now_utc();
+        let app = token.and_then(Shown::of).map(|shown| shown.check(&self.config.apps, now).cloned());
         let known = |known: &&Token| token.is_some_and(|token| known.token.expose_secret() == token);
         let permissions = inner.tokens.iter().find(known).map(|token| token.permissions.clone());
-        let limit = if permissions.is_some() { self.config.rate_limit } else { ANONYMOUS_LIMIT };
-        let name = token.filter(|_| permissions.is_some()).unwrap_or_default();
-        let now = OffsetDateTime::now_utc();
+        let installation = token.and_then(|token| inner.issued.installation(token, now));
+        let permissions = permissions.or_else(|| self.permissions_of(installation?));
+        let named = permissions.is_some() || matches!(app, Some(Ok(_)));
+        let limit = if named { self.config.rate_limit } else { ANONYMOUS_LIMIT };
+        // The tokens of an installation share its limit, and an App has one of its own.
+        let name = match (&app, installation) {
+            (Some(Ok(app)), _) => format!("app {}", app.id),
+            (_, Some(id)) => format!("installation {id}"),
+            _ => token.filter(|_| named).unwrap_or_default().to_owned(),
+        };
+        let name = name.as_str();
         let charged = if free { None } else { inner.budgets.charge(name, limit, now) };
         let exhausted = !free && charged.is_none();
         let budget = charged.unwrap_or_else(|| inner.budgets.look(name, limit, now));
-        Caller { permissions, budget, exhausted }
+        Caller { permissions, app, budget, exhausted }
+    }
+
+    fn permissions_of(&self, installation: u64) -> Option<Permissions> {
+        let mut installations = self.config.apps.iter().flat_map(|app| &app.installations);
+        installations.find(|known| known.id == installation).map(|known| known.permissions.clone())
+    }
+
+    /// Gives an installation a token, and says when it ends.
+    pub(super) fn issue(&self, installation: u64) -> (String, OffsetDateTime) {
+        let end = OffsetDateTime::now_utc() + self.config.timings.installation_token;
+        (self.lock().issued.issue(installation, end), end)
+    }
+
+    /// Makes the tokens of installations bad before their time.
+    pub(super) fn revoke(&self) {
+        self.lock().issued.revoke();
     }
 
     pub(super) fn called(&self, call: Call) {

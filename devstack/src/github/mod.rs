@@ -6,6 +6,7 @@
 //!
 //! Everything that decides is in `state`, which does no I/O.
 
+mod app;
 mod calls;
 mod command;
 mod config;
@@ -19,6 +20,7 @@ mod stand_in;
 mod state;
 mod webhook;
 
+pub use app::{APP_KEY, App, Installation};
 pub use calls::Call;
 pub use command::GithubCommand;
 pub use config::{Choice, Config, HookTarget, Timings, Token, Webhook};

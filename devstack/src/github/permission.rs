@@ -50,6 +50,7 @@ impl FineGrained {
 enum Grant {
     Classic(BTreeSet<ClassicScope>),
     FineGrained(BTreeSet<FineGrained>),
+    App(BTreeSet<FineGrained>),
 }
 
 /// What a token may do, and where.
@@ -99,6 +100,12 @@ impl Permissions {
         Self { grant: Grant::FineGrained(permissions.into_iter().collect()), only: None }
     }
 
+    /// An App's installation with these permissions at `account`, and nowhere else.
+    pub fn app(account: &str, permissions: impl IntoIterator<Item = FineGrained>) -> Self {
+        let grant = Grant::App(permissions.into_iter().collect());
+        Self { grant, only: Some(Scope::organization(account).into_iter().collect()) }
+    }
+
     /// The same, but only there: nothing else exists for this token.
     #[must_use]
     pub fn only_at(mut self, scopes: impl IntoIterator<Item = Scope>) -> Self {
@@ -113,7 +120,7 @@ impl Permissions {
         }
         let granted = match &self.grant {
             Grant::Classic(scopes) => scopes.contains(&classic(scope)),
-            Grant::FineGrained(permissions) => {
+            Grant::FineGrained(permissions) | Grant::App(permissions) => {
                 accepted(need, scope).is_some_and(|permission| permissions.contains(&permission))
             }
         };
@@ -122,6 +129,7 @@ impl Permissions {
 
     fn lack(&self, scope: &Scope) -> Lack {
         let message = match (&self.grant, scope) {
+            (Grant::App(_), _) => "Resource not accessible by integration",
             (Grant::FineGrained(_), _) => "Resource not accessible by personal access token",
             (_, Scope::Repository(_)) => "Must have admin rights to Repository.",
             (_, Scope::Organization(_)) => {
@@ -140,7 +148,7 @@ impl Permissions {
                 let accepted = asked.map_or("", |(_, scope)| classic(scope).as_str());
                 vec![("x-oauth-scopes", granted.join(", ")), ("x-accepted-oauth-scopes", accepted.to_owned())]
             }
-            Grant::FineGrained(_) => asked
+            Grant::FineGrained(_) | Grant::App(_) => asked
                 .and_then(|(need, scope)| accepted(need, scope))
                 .map(|permission| ("x-accepted-github-permissions", permission.as_str().to_owned()))
                 .into_iter()

@@ -118,6 +118,11 @@ impl StandIn {
         self.hub.look(|inner| inner.faults.left())
     }
 
+    /// Makes the tokens of all Apps' installations bad before their time.
+    pub fn revoke_installation_tokens(&self) {
+        self.hub.revoke();
+    }
+
     /// Adds a runner group to an organization or enterprise. Its runners take jobs of `repositories` only (`owner/name`),
     /// if any are given.
     pub fn add_group(&self, scope: &Scope, name: &str, repositories: Option<Vec<String>>) -> GroupId {

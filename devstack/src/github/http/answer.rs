@@ -72,7 +72,8 @@ pub(super) fn allowed(request: &HttpRequest, need: Need) -> Result<Scope, ApiErr
     }
 }
 
-fn scope(request: &HttpRequest) -> Option<Scope> {
+/// The scope that the path names.
+pub(super) fn scope(request: &HttpRequest) -> Option<Scope> {
     let path = request.match_info();
     if let Some(login) = path.get("org") {
         return Scope::organization(login).ok();

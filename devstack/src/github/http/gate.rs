@@ -130,7 +130,7 @@ fn refusal(request: &ServiceRequest, caller: &Caller) -> Option<HttpResponse> {
         let message = "API rate limit exceeded for user ID 1.";
         return Some(ApiError::new(StatusCode::FORBIDDEN, message).error_response());
     }
-    if caller.permissions.is_none() {
+    if caller.permissions.is_none() && caller.app.is_none() {
         let given = request.headers().contains_key(AUTHORIZATION);
         let message = if given { "Bad credentials" } else { "Requires authentication" };
         return Some(ApiError::new(StatusCode::UNAUTHORIZED, message).error_response());

@@ -4,6 +4,7 @@
 //! the protocol that the stand-in runner speaks, and the control of the stand-in itself.
 
 mod answer;
+mod app;
 mod control;
 mod gate;
 mod jobs;

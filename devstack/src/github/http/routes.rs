@@ -6,7 +6,7 @@ use actix_web::{
     web::{self, ServiceConfig, delete, get, post},
 };
 
-use super::{answer::ApiError, control, gate, jobs, protocol, registration, runners};
+use super::{answer::ApiError, app, control, gate, jobs, protocol, registration, runners};
 
 /// The paths of repositories, organizations and enterprises.
 const SCOPES: [&str; 3] = ["/repos/{owner}/{repo}", "/orgs/{org}", "/enterprises/{enterprise}"];
@@ -40,8 +40,13 @@ fn api(config: &mut ServiceConfig) {
     for scope in &SCOPES[1..] {
         config.service(at(&format!("{scope}/actions/runner-groups")).route(get().to(runners::groups)));
     }
+    for scope in &SCOPES[..2] {
+        config.service(at(&format!("{scope}/installation")).route(get().to(app::installation)));
+    }
     let actions = format!("{}/actions", SCOPES[0]);
     config
+        .service(at("/app").route(get().to(app::app)))
+        .service(at("/app/installations/{installation_id}/access_tokens").route(post().to(app::access_token)))
         .service(at(&format!("{actions}/jobs/{{job_id}}")).route(get().to(jobs::job)))
         .service(at(&format!("{actions}/runs")).route(get().to(jobs::runs)))
         .service(at(&format!("{actions}/runs/{{run_id}}/jobs")).route(get().to(jobs::run_jobs)))
