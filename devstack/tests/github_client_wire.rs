@@ -307,3 +307,45 @@ async fn at_most_fifty_calls_are_under_way_at_once() {
     ended(accepting).await;
     assert_eq!(ended(answering).await, [50, 10]);
 }
+
+/// By this machine's clock the assertion would end 20 minutes ago, or begin in the future.
+#[tokio::test]
+async fn an_app_goes_by_githubs_clock_once_it_is_known() {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    let wrong = r#"{"message":"'Expiration time' claim ('exp') must be a numeric value"}"#;
+    let date = "date: Fri, 02 Jan 2026 03:04:05 GMT\r\n";
+    let server = Server::answering(vec![
+        answer("401 Unauthorized", date, wrong),
+        answer("200 OK", date, r#"{"id":5}"#),
+        answer("201 Created", date, r#"{"token":"ghs_hush","expires_at":"2026-01-02T04:04:05Z"}"#),
+        answer("200 OK", date, JOB),
+        answer("200 OK", date, JOB),
+    ]);
+    let mut environment = Environment::of([
+        ("AUTOSCALER_GITHUB_APP_ID", "4711"),
+        ("AUTOSCALER_GITHUB_APP_PRIVATE_KEY", devstack::github::APP_KEY),
+        ("AUTOSCALER_GITHUB_URL", &server.url),
+    ]);
+    let config = GithubConfig::load(&mut environment);
+    environment.finish().unwrap();
+    let github = Github::new(&config).unwrap();
+    github.job(&repository(), job()).await.unwrap();
+    github.job(&repository(), job()).await.unwrap();
+
+    server.request();
+    let now = 1_767_323_045;
+    for path in ["GET /api/v3/repos/octo/repo/installation ", "POST /api/v3/app/installations/5/access_tokens "] {
+        let request = server.request();
+        assert!(request.starts_with(path), "{request}");
+        let claims = request.lines().find_map(|line| line.strip_prefix("authorization: Bearer ")).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(claims.split('.').nth(1).unwrap()).unwrap();
+        let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
+        let of = |name: &str| claims[name].as_i64().unwrap() - now;
+        assert!((-70..=-60).contains(&of("iat")) && (530..=540).contains(&of("exp")), "{claims}");
+    }
+    for _ in 0..2 {
+        assert!(server.request().contains("authorization: Bearer ghs_hush"));
+    }
+    server.done().await;
+}

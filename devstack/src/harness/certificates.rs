@@ -42,6 +42,12 @@ impl Certificates {
         (self.folder.path().join("client.pem"), self.folder.path().join("client.key"))
     }
 
+    /// The server's certificate and its key.
+    #[must_use]
+    pub fn server(&self) -> (PathBuf, PathBuf) {
+        (self.folder.path().join("server.pem"), self.folder.path().join("server.key"))
+    }
+
     /// What a `redis-server` is to be told to speak TLS on `port` as well as plainly on its own. With `ask`, it wants to see a
     /// client's certificate.
     #[must_use]

@@ -47,7 +47,7 @@ pub(crate) fn have_only_their_own_secrets(services: &Services) {
             "ingest" => {
                 &["/run/secrets/pools.toml", "/run/secrets/webhook_secret", "/run/secrets/webhook_secret_previous"]
             }
-            "worker" => &["/run/secrets/github_pat", "/run/secrets/pools.toml", "/var/run/docker.sock"],
+            "worker" => &["/run/secrets/github_credential", "/run/secrets/pools.toml", "/var/run/docker.sock"],
             _ => &["/data"],
         };
         assert_eq!(targets, expected, "{service}");

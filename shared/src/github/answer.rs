@@ -7,7 +7,12 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, error::Category};
 use time::OffsetDateTime;
 
-use super::{Credential, GithubError, Lack, call::Call, permission, rate_limit};
+use super::{
+    GithubError, Lack,
+    auth::{Bearer, Holder},
+    call::Call,
+    permission, rate_limit,
+};
 
 /// The most characters of GitHub's message that are repeated.
 const MESSAGE_CHARS_MAX: usize = 300;
@@ -17,6 +22,8 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
+    /// What the call was authorized with.
+    pub(super) bearer: Bearer,
 }
 
 impl Answer {
@@ -26,13 +33,19 @@ impl Answer {
             .map_err(|error| GithubError::Malformed { call: call.to_string(), problem: problem(&error) })
     }
 
-    /// The error that this answer is. `now` is the time here.
-    pub(super) fn refusal(&self, call: &Call, credential: &Credential, now: OffsetDateTime) -> GithubError {
-        let message = message(&self.body).map(|message| bounded(&credential.token().redact(&message)));
+    /// The error that this answer is.
+    pub(super) fn refused(&self, call: &Call) -> GithubError {
+        self.refusal(call, OffsetDateTime::now_utc())
+    }
+
+    /// The same. `now` is the time here.
+    fn refusal(&self, call: &Call, now: OffsetDateTime) -> GithubError {
+        let Bearer { token, holder } = &self.bearer;
+        let message = message(&self.body).map(|message| bounded(&token.redact(&message)));
         let wait = rate_limit::wait(self.status, &self.headers, message.as_deref().unwrap_or_default(), now);
         let missing = matches!(self.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && wait.is_none();
-        let lack = missing.then(|| permission::lack(&self.headers, call.permission));
-        let refusal = Refusal { status: self.status, message, wait, lack, setting: credential.setting() };
+        let lack = missing.then(|| permission::lack(&self.headers, call.permission, *holder));
+        let refusal = Refusal { status: self.status, message, wait, lack, holder: *holder };
         GithubError::Refused { call: call.to_string(), refusal: Box::new(refusal) }
     }
 }
@@ -44,8 +57,8 @@ pub struct Refusal {
     message: Option<String>,
     wait: Option<Duration>,
     lack: Option<Lack>,
-    /// Where the token comes from.
-    setting: &'static str,
+    /// Whose token it was.
+    holder: Holder,
 }
 
 impl Refusal {
@@ -73,7 +86,7 @@ impl fmt::Display for Refusal {
         match (self.status, self.wait, &self.lack) {
             (_, Some(wait), _) => write!(f, "; it wants no calls for {} s", wait.as_secs()),
             (StatusCode::UNAUTHORIZED, ..) => {
-                write!(f, "; the token of {} is wrong or has expired: make a new one", self.setting)
+                write!(f, "; {}", self.holder.advice())
             }
             (StatusCode::NOT_FOUND, _, Some(lack)) => write!(f, "; either it does not exist, or {lack}"),
             (_, _, Some(Lack::OwnersRights)) => write!(f, "; perhaps {}", Lack::OwnersRights),
@@ -141,12 +154,12 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let status = StatusCode::from_u16(status).unwrap();
-        Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
+        let bearer = Bearer { token: "ghp_hush".parse().unwrap(), holder: Holder::PersonalAccessToken };
+        Answer { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec(), bearer }
     }
 
     fn refused(answer: &Answer) -> GithubError {
-        let credential = Credential::PersonalAccessToken("ghp_hush".parse().unwrap());
-        answer.refusal(&call(), &credential, OffsetDateTime::UNIX_EPOCH)
+        answer.refusal(&call(), OffsetDateTime::UNIX_EPOCH)
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
+use super::App;
 use crate::model::Invalid;
 
 /// The most characters of a token. GitHub's have 40 to 255, and it asks programs to be ready for more.
@@ -26,7 +27,20 @@ impl FromStr for AccessToken {
     }
 }
 
+impl TryFrom<SecretString> for AccessToken {
+    type Error = Invalid;
+
+    fn try_from(text: SecretString) -> Result<Self, Invalid> {
+        text.expose_secret().parse()
+    }
+}
+
 impl AccessToken {
+    /// Whether it is this one.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+
     /// `text` with the token taken out of it, should it be there.
     pub(super) fn redact(&self, text: &str) -> String {
         text.replace(self.0.expose_secret(), "[token]")
@@ -39,26 +53,44 @@ impl AccessToken {
 pub enum Credential {
     /// A personal access token, classic or fine-grained. It does not change while the process runs.
     PersonalAccessToken(AccessToken),
+    /// A GitHub App, which gets a token for each account that it is installed at, and another when that one ends.
+    App(App),
 }
 
-impl Credential {
-    /// The token of the next call.
-    pub(super) fn token(&self) -> &AccessToken {
-        match self {
-            Self::PersonalAccessToken(token) => token,
-        }
-    }
+/// What one call is authorized with.
+#[derive(Clone, Debug)]
+pub(super) struct Bearer {
+    pub(super) token: AccessToken,
+    pub(super) holder: Holder,
+}
 
-    /// The setting that it comes from.
-    pub(super) fn setting(&self) -> &'static str {
+/// Whose token it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Holder {
+    /// A person's.
+    PersonalAccessToken,
+    /// An App's, for itself: the assertion that it is who it is.
+    App,
+    /// An App's, for an account where it is installed.
+    Installation,
+}
+
+impl Holder {
+    /// What is to be done about a token that GitHub calls wrong.
+    pub(super) fn advice(self) -> &'static str {
         match self {
-            Self::PersonalAccessToken(_) => "AUTOSCALER_GITHUB_PAT",
+            Self::PersonalAccessToken => "the token of AUTOSCALER_GITHUB_PAT is wrong or has expired: make a new one",
+            Self::App => {
+                "AUTOSCALER_GITHUB_APP_PRIVATE_KEY is not a key of the App that AUTOSCALER_GITHUB_APP_ID names: \
+                 compare the id, or make a new key in the App's settings"
+            }
+            Self::Installation => "the GitHub App's token was refused twice: is the App still installed there?",
         }
     }
 }
 
 /// The value of `Authorization` for this token.
-pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
+pub(super) fn header(token: &AccessToken) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(&format!("Bearer {}", token.0.expose_secret())).ok()?;
     value.set_sensitive(true);
     Some(value)
@@ -71,8 +103,8 @@ mod tests {
     #[test]
     fn a_token_is_what_a_header_can_carry_and_never_prints() {
         let token: AccessToken = "ghp_hush\n".parse().unwrap();
-        assert_eq!(bearer(&token).unwrap().to_str().unwrap(), "Bearer ghp_hush");
-        assert!(!format!("{token:?} {:?}", bearer(&token)).contains("hush"));
+        assert_eq!(header(&token).unwrap().to_str().unwrap(), "Bearer ghp_hush");
+        assert!(!format!("{token:?} {:?}", header(&token)).contains("hush"));
         for odd in ["", " ", "hush hush", "hush\nhush", "hüsh", &"h".repeat(1025)] {
             let refused = odd.parse::<AccessToken>().expect_err(odd).to_string();
             assert!(!refused.contains('ü') && !refused.contains("hush"), "{refused}");

@@ -16,13 +16,15 @@ pub(super) struct Call {
     /// Below the base of the API, beginning with a slash.
     path: String,
     pub(super) body: Option<serde_json::Value>,
+    /// What it is about: an App has a token for each account.
+    pub(super) at: Scope,
     /// What the token must be allowed to do.
     pub(super) permission: Permission,
 }
 
 impl Call {
-    pub(super) fn new(method: Method, purpose: String, path: String, permission: Permission) -> Self {
-        Self { purpose, method, path, body: None, permission }
+    pub(super) fn new(method: Method, purpose: String, path: String, at: Scope, permission: Permission) -> Self {
+        Self { purpose, method, path, body: None, at, permission }
     }
 
     /// A call about the runners of `scope`: `below` is what stands behind `/actions/` in its path.
@@ -32,7 +34,7 @@ impl Call {
             Scope::Organization(login) => format!("/orgs/{login}/actions/{below}"),
             Scope::Enterprise(slug) => format!("/enterprises/{slug}/actions/{below}"),
         };
-        Self::new(method, format!("{purpose} at {scope}"), path, Permission::to_run_at(scope))
+        Self::new(method, format!("{purpose} at {scope}"), path, scope.clone(), Permission::to_run_at(scope))
     }
 
     pub(super) fn with_body(mut self, body: serde_json::Value) -> Self {

@@ -1,17 +1,17 @@
 //! The client: it makes calls, one attempt each, and bounds them.
 
 use std::{
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use reqwest::{
-    Method, Response,
+    Method, Response, StatusCode,
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION},
 };
 use serde::de::DeserializeOwned;
-use time::OffsetDateTime;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -19,7 +19,14 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    Credential, GithubConfig, GithubError, Loss, Site, answer::Answer, auth, call::Call, group::Groups, redirect,
+    AccessToken, Authorities, Credential, GithubConfig, GithubError, Loss, RegistrationToken, Site,
+    answer::Answer,
+    auth::{self, Bearer},
+    cache::Cache,
+    call::Call,
+    clock::Clock,
+    group::Groups,
+    redirect,
 };
 use crate::{model::Scope, tls};
 
@@ -35,6 +42,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The most calls at one time: half of what GitHub allows, for the token may have other users.
 const IN_FLIGHT_MAX: usize = 50;
+/// How long a call may wait for its token, in times that a call may take.
+const TURNS_MAX: u32 = 2;
 /// The most bytes of an answer.
 const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// The most characters of a redirect's address that are repeated in an error.
@@ -73,6 +82,12 @@ struct Inner {
     http: reqwest::Client,
     slots: Semaphore,
     groups: Mutex<Groups>,
+    clock: Clock,
+    /// The installations of a GitHub App, by the account where each is.
+    installations: Mutex<HashMap<String, u64>>,
+    /// Their tokens.
+    installation_tokens: Cache<String, AccessToken>,
+    registration_tokens: Cache<Scope, RegistrationToken>,
 }
 
 impl Github {
@@ -93,9 +108,19 @@ impl Github {
     pub fn with_timeouts(config: &GithubConfig, timeouts: Timeouts) -> Result<Self, GithubError> {
         let credential = config.credential().ok_or(GithubError::NoCredential)?;
         let site = config.site();
-        let http = connections(&site, timeouts).map_err(GithubError::Setup)?;
-        let (slots, groups) = (Semaphore::new(IN_FLIGHT_MAX), Mutex::default());
-        Ok(Self(Arc::new(Inner { site, credential, timeouts, http, slots, groups })))
+        let http = connections(&site, config.github_ca_file.as_ref(), timeouts).map_err(GithubError::Setup)?;
+        Ok(Self(Arc::new(Inner {
+            site,
+            credential,
+            timeouts,
+            http,
+            slots: Semaphore::new(IN_FLIGHT_MAX),
+            groups: Mutex::default(),
+            clock: Clock::default(),
+            installations: Mutex::default(),
+            installation_tokens: Cache::default(),
+            registration_tokens: Cache::default(),
+        })))
     }
 
     /// The GitHub that is called.
@@ -113,20 +138,56 @@ impl Github {
     /// Makes a call and reads what it promises.
     pub(super) async fn fetch<T: DeserializeOwned>(&self, call: &Call) -> Result<T, GithubError> {
         let answer = self.send(call).await?;
-        if answer.status.is_success() { answer.read(call) } else { Err(self.refused(call, &answer)) }
-    }
-
-    /// The error that an answer is.
-    pub(super) fn refused(&self, call: &Call, answer: &Answer) -> GithubError {
-        answer.refusal(call, &self.0.credential, OffsetDateTime::now_utc())
+        if answer.status.is_success() { answer.read(call) } else { Err(answer.refused(call)) }
     }
 
     pub(super) fn groups(&self) -> &Mutex<Groups> {
         &self.0.groups
     }
 
-    /// Makes a call. Any answer that is no redirect is returned, whatever its status.
+    pub(super) fn credential(&self) -> &Credential {
+        &self.0.credential
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn installations(&self) -> &Mutex<HashMap<String, u64>> {
+        &self.0.installations
+    }
+
+    pub(super) fn installation_tokens(&self) -> &Cache<String, AccessToken> {
+        &self.0.installation_tokens
+    }
+
+    pub(super) fn registration_tokens(&self) -> &Cache<Scope, RegistrationToken> {
+        &self.0.registration_tokens
+    }
+
+    /// Waits for a token that others may be asking for: one after the other, if none of them gets it.
+    pub(super) async fn in_turn<T>(
+        &self,
+        call: &Call,
+        token: impl Future<Output = Result<T, GithubError>>,
+    ) -> Result<T, GithubError> {
+        let overloaded = |_| GithubError::Overloaded { call: call.to_string(), in_flight: 1 };
+        timeout(TURNS_MAX * self.0.timeouts.call, token).await.map_err(overloaded)?
+    }
+
+    /// Makes a call. Any answer that is no redirect is returned, whatever its status. A token that an App holds, and that
+    /// GitHub refuses, is replaced once.
     pub(super) async fn send(&self, call: &Call) -> Result<Answer, GithubError> {
+        let bearer = self.bearer(call).await?;
+        let answer = self.send_with(call, &bearer).await?;
+        if answer.status == StatusCode::UNAUTHORIZED && self.forget_token(call, &bearer).await? {
+            return self.send_with(call, &self.bearer(call).await?).await;
+        }
+        Ok(answer)
+    }
+
+    /// Makes a call with this token.
+    pub(super) async fn send_with(&self, call: &Call, bearer: &Bearer) -> Result<Answer, GithubError> {
         let Ok(Ok(_slot)) = timeout(self.0.timeouts.call, self.0.slots.acquire()).await else {
             return Err(GithubError::Overloaded { call: call.to_string(), in_flight: IN_FLIGHT_MAX });
         };
@@ -135,7 +196,7 @@ impl Github {
         let mut url = call.url(api);
         let mut redirects = 0;
         loop {
-            let (from, answer) = self.exchange(call, &url, deadline).await?;
+            let (from, answer) = self.exchange(call, bearer, &url, deadline).await?;
             if !answer.status.is_redirection() {
                 return Ok(answer);
             }
@@ -144,7 +205,7 @@ impl Github {
                 Some(next) if redirects < redirect::REDIRECTS_MAX => url = next.into(),
                 _ => {
                     let to = if location.is_empty() { "nowhere" } else { location };
-                    let to = self.0.credential.token().redact(to).chars().take(LOCATION_CHARS_MAX).collect();
+                    let to = bearer.token.redact(to).chars().take(LOCATION_CHARS_MAX).collect();
                     return Err(GithubError::Redirected { call: call.to_string(), api: api.to_string(), to });
                 }
             }
@@ -153,12 +214,18 @@ impl Github {
     }
 
     /// Sends one request and reads its answer, until `deadline`. Returns the address that answered as well.
-    async fn exchange(&self, call: &Call, url: &str, deadline: Instant) -> Result<(reqwest::Url, Answer), GithubError> {
+    async fn exchange(
+        &self,
+        call: &Call,
+        bearer: &Bearer,
+        url: &str,
+        deadline: Instant,
+    ) -> Result<(reqwest::Url, Answer), GithubError> {
         let lost = |error: reqwest::Error| self.lost(call, error);
         let mut request = self.0.http.request(call.method.clone(), url);
         request = request.timeout(deadline.saturating_duration_since(Instant::now()));
-        if let Some(bearer) = auth::bearer(self.0.credential.token()) {
-            request = request.header(AUTHORIZATION, bearer);
+        if let Some(value) = auth::header(&bearer.token) {
+            request = request.header(AUTHORIZATION, value);
         }
         request = match &call.body {
             Some(body) => request.json(body),
@@ -169,6 +236,7 @@ impl Github {
         let started = Instant::now();
         let response = request.send().await.map_err(lost)?;
         let (from, status, headers) = (response.url().clone(), response.status(), response.headers().clone());
+        self.0.clock.learn(&headers);
         let body = match body(response).await {
             Ok(Some(body)) => body,
             // The status of an error says enough.
@@ -184,7 +252,7 @@ impl Github {
             github.ms = started.elapsed().as_millis(),
             "GitHub was asked to {call}"
         );
-        Ok((from, Answer { status, headers, body }))
+        Ok((from, Answer { status, headers, body, bearer: bearer.clone() }))
     }
 
     fn lost(&self, call: &Call, error: reqwest::Error) -> GithubError {
@@ -207,7 +275,7 @@ impl fmt::Debug for Github {
 }
 
 /// The connections, kept alive between calls. A proxy is used as `HTTPS_PROXY` and its family say.
-fn connections(site: &Site, timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
+fn connections(site: &Site, authorities: Option<&Authorities>, timeouts: Timeouts) -> reqwest::Result<reqwest::Client> {
     tls::choose_cryptography();
     let headers: HeaderMap = [(ACCEPT, MEDIA_TYPE), API_VERSION].into_iter().collect();
     let mut builder = reqwest::Client::builder()
@@ -225,6 +293,8 @@ fn connections(site: &Site, timeouts: Timeouts) -> reqwest::Result<reqwest::Clie
     if !site.api().is_https() {
         // Without this a machine that has no CA certificates could not even call a stand-in.
         builder = builder.tls_certs_only([]);
+    } else if let Some(authorities) = authorities {
+        builder = builder.tls_certs_only(authorities.certificates()?);
     }
     builder.build()
 }

@@ -1,9 +1,20 @@
 //! The client's settings.
 
+use std::{fmt, fs, str::FromStr};
+
+use reqwest::Certificate;
 use serde::{Deserialize, Deserializer};
 
-use super::{AccessToken, BaseUrl, Credential, Site};
-use crate::settings::{self, Environment};
+use super::{AccessToken, App, AppId, AppKey, BaseUrl, Credential, Site};
+use crate::{
+    model::Invalid,
+    settings::{self, Environment},
+};
+
+const PAT: &str = "AUTOSCALER_GITHUB_PAT";
+const APP_ID: &str = "AUTOSCALER_GITHUB_APP_ID";
+const APP_KEY: &str = "AUTOSCALER_GITHUB_APP_PRIVATE_KEY";
+const CA_FILE: &str = "AUTOSCALER_GITHUB_CA_FILE";
 
 /// Settings of the client, from variables that begin with `AUTOSCALER_`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -12,20 +23,73 @@ pub struct GithubConfig {
     /// `AUTOSCALER_GITHUB_PAT`: a personal access token, classic or fine-grained.
     #[serde(deserialize_with = "token")]
     pub github_pat: Option<AccessToken>,
+    /// `AUTOSCALER_GITHUB_APP_ID`: a GitHub App's id or client id, in place of a personal access token.
+    #[serde(deserialize_with = "settings::parsed_some")]
+    pub github_app_id: Option<AppId>,
+    /// `AUTOSCALER_GITHUB_APP_PRIVATE_KEY`: that App's key, as PEM.
+    #[serde(deserialize_with = "settings::parsed_some")]
+    pub github_app_private_key: Option<AppKey>,
     /// `AUTOSCALER_GITHUB_URL`, default `https://github.com`: GitHub's address in a browser.
     #[serde(deserialize_with = "settings::parsed")]
     pub github_url: BaseUrl,
     /// `AUTOSCALER_GITHUB_API_URL`: the base of the API, where it does not follow from the address above.
     #[serde(deserialize_with = "address")]
     pub github_api_url: Option<BaseUrl>,
+    /// `AUTOSCALER_GITHUB_CA_FILE`: the authorities that may vouch for GitHub, in place of the system's: those of a GitHub
+    /// Enterprise Server with a certificate of one's own.
+    #[serde(deserialize_with = "settings::parsed_some")]
+    pub github_ca_file: Option<Authorities>,
+}
+
+/// Authorities that vouch for certificates, as they were read from a file of PEM.
+#[derive(Clone)]
+pub struct Authorities(Vec<u8>);
+
+impl FromStr for Authorities {
+    type Err = Invalid;
+
+    /// Reads the file of this path.
+    fn from_str(path: &str) -> Result<Self, Invalid> {
+        let refused = |problem: String| Invalid::new("a file of authorities", problem);
+        let pem = fs::read(path).map_err(|error| refused(format!("is one that can be read; {path}: {error}")))?;
+        match Self(pem) {
+            file if file.certificates().is_ok_and(|certificates| !certificates.is_empty()) => Ok(file),
+            _ => Err(refused(format!("has certificates in PEM, and {path} has none"))),
+        }
+    }
+}
+
+impl Authorities {
+    pub(super) fn certificates(&self) -> reqwest::Result<Vec<Certificate>> {
+        Certificate::from_pem_bundle(&self.0)
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Authorities").field(&self.0.len()).finish()
+    }
 }
 
 impl GithubConfig {
     /// Reads the settings for a process that makes calls: that there is nothing to authorize them with is a problem.
     pub fn load(environment: &mut Environment) -> Self {
         let config: Self = environment.section("AUTOSCALER_");
-        if config.github_pat.is_none() && !environment.has_problem("AUTOSCALER_GITHUB_PAT") {
-            environment.problem("AUTOSCALER_GITHUB_PAT", "is not set; give a token that may register runners");
+        // What is set and cannot be read has been reported; whether it is set is what counts here.
+        let is_set = |name| environment.has(name) || environment.has_problem(name);
+        match (is_set(PAT), is_set(APP_ID), is_set(APP_KEY)) {
+            (true, true, _) => environment.problem(APP_ID, format_args!("is set, and so is {PAT}; keep one")),
+            (true, _, true) => environment.problem(APP_KEY, format_args!("is set, and so is {PAT}; keep one")),
+            (_, true, false) => environment.problem(APP_KEY, format_args!("is not set, and {APP_ID} is")),
+            (_, false, true) => environment.problem(APP_ID, format_args!("is not set, and {APP_KEY} is")),
+            (false, false, false) => environment.problem(
+                PAT,
+                format_args!("is not set; give a token that may register runners, or {APP_ID} with {APP_KEY}"),
+            ),
+            (true, false, false) | (false, true, true) => {}
+        }
+        if environment.has(CA_FILE) && !config.site().api().is_https() {
+            environment.problem(CA_FILE, "is set, and GitHub's API is not at https://");
         }
         config
     }
@@ -39,6 +103,9 @@ impl GithubConfig {
     /// What calls are authorized with, if anything is set.
     #[must_use]
     pub fn credential(&self) -> Option<Credential> {
+        if let (Some(id), Some(key)) = (&self.github_app_id, &self.github_app_private_key) {
+            return Some(Credential::App(App { id: id.clone(), key: key.clone() }));
+        }
         self.github_pat.clone().map(Credential::PersonalAccessToken)
     }
 }

@@ -76,8 +76,22 @@ pub enum GithubError {
     },
 
     /// There is nothing to authorize calls with.
-    #[error("AUTOSCALER_GITHUB_PAT is not set")]
+    #[error("neither AUTOSCALER_GITHUB_PAT nor AUTOSCALER_GITHUB_APP_ID is set")]
     NoCredential,
+
+    /// GitHub lets no App do anything with the runners of an enterprise.
+    #[error(
+        "cannot {call}: a GitHub App has no rights at an enterprise; have runners register at the organization \
+         (scope in pools.toml), or use a classic token with the scope manage_runners:enterprise (AUTOSCALER_GITHUB_PAT)"
+    )]
+    AppAtEnterprise {
+        /// What was to be done.
+        call: String,
+    },
+
+    /// The App's key did not sign what shows who it is.
+    #[error("AUTOSCALER_GITHUB_APP_PRIVATE_KEY cannot be used: make a new key in the App's settings")]
+    Unsigned,
 
     /// The client could not be set up: as a rule, there are no CA certificates on this machine.
     #[error("cannot set up the client of GitHub's API; are CA certificates installed (package ca-certificates)?")]
@@ -134,7 +148,12 @@ impl GithubError {
                 _ => Kind::Permanent,
             },
             Self::Lost { .. } | Self::Malformed { .. } | Self::Overloaded { .. } => Kind::Transient,
-            Self::Redirected { .. } | Self::NoSuchGroup { .. } | Self::NoCredential | Self::Setup(_) => Kind::Permanent,
+            Self::Redirected { .. }
+            | Self::NoSuchGroup { .. }
+            | Self::NoCredential
+            | Self::AppAtEnterprise { .. }
+            | Self::Unsigned
+            | Self::Setup(_) => Kind::Permanent,
         }
     }
 

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Deserializer};
 
 use super::{Github, GithubError, call::Call, permission::Permission};
-use crate::model::{JobId, RepositoryName};
+use crate::model::{JobId, RepositoryName, Scope};
 
 /// A workflow job, as GitHub knows it. May lag what webhooks say by some seconds.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,6 +54,7 @@ impl Github {
     pub async fn job(&self, repository: &RepositoryName, id: JobId) -> Result<Job, GithubError> {
         let purpose = format!("read job {id} of {repository}");
         let path = format!("/repos/{repository}/actions/jobs/{id}");
-        self.fetch(&Call::new(Method::GET, purpose, path, Permission::READ_JOBS)).await
+        let at = Scope::Repository(repository.clone());
+        self.fetch(&Call::new(Method::GET, purpose, path, at, Permission::READ_JOBS)).await
     }
 }

@@ -4,12 +4,16 @@
 //! [`GithubError::kind`]. Nothing here knows the queue.
 
 mod answer;
+mod app;
 mod auth;
+mod cache;
 mod call;
 mod client;
+mod clock;
 mod config;
 mod error;
 mod group;
+mod installation;
 mod job;
 mod permission;
 mod rate_limit;
@@ -19,9 +23,10 @@ mod runner;
 mod site;
 
 pub use answer::Refusal;
+pub use app::{App, AppId, AppKey};
 pub use auth::{AccessToken, Credential};
 pub use client::{Github, Timeouts};
-pub use config::GithubConfig;
+pub use config::{Authorities, GithubConfig};
 pub use error::{GithubError, Kind, Loss};
 pub use job::{Job, JobStatus};
 pub use permission::Lack;

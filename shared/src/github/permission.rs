@@ -4,6 +4,7 @@ use std::fmt;
 
 use reqwest::header::HeaderMap;
 
+use super::auth::Holder;
 use crate::model::Scope;
 
 /// The most characters of a header that are repeated in an error.
@@ -19,6 +20,9 @@ pub(super) struct Permission {
 }
 
 impl Permission {
+    /// What an App needs for calls that it makes for itself.
+    pub(super) const NONE: Self = Self { classic: "", fine_grained: None };
+
     /// To read a repository's jobs.
     pub(super) const READ_JOBS: Self = Self { classic: "repo", fine_grained: Some("Actions: read") };
 
@@ -38,6 +42,10 @@ impl Permission {
 pub enum Lack {
     /// This permission, as GitHub names it or by the names of both kinds of token.
     Permission(String),
+    /// This permission of a GitHub App.
+    AppPermission(String),
+    /// A GitHub App is not where it is to act, or is not who it says.
+    Installation,
     /// No scope: the token has what is needed, but whoever made it may not do this there.
     OwnersRights,
 }
@@ -46,6 +54,15 @@ impl fmt::Display for Lack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Permission(name) => write!(f, "the token needs {name}"),
+            Self::AppPermission(name) => write!(
+                f,
+                "the GitHub App needs {name}; whoever installed it is then asked to accept that, and the App must be \
+                 allowed to see the repository"
+            ),
+            Self::Installation => f.write_str(
+                "the GitHub App that AUTOSCALER_GITHUB_APP_ID names must be installed there, see the repository, and not \
+                 be suspended",
+            ),
             Self::OwnersRights => f.write_str("the token's owner has no right to do this there"),
         }
     }
@@ -53,7 +70,15 @@ impl fmt::Display for Lack {
 
 /// Finds out from an answer what the token lacks. GitHub names what it would have taken in headers; where it does not,
 /// it is what the documentation says.
-pub(super) fn lack(headers: &HeaderMap, needed: Permission) -> Lack {
+pub(super) fn lack(headers: &HeaderMap, needed: Permission, holder: Holder) -> Lack {
+    if holder == Holder::App {
+        return Lack::Installation;
+    }
+    if holder == Holder::Installation {
+        let named = text(headers, "x-accepted-github-permissions").map(cut);
+        let name = named.unwrap_or_else(|| format!("\"{}\"", needed.fine_grained.unwrap_or(needed.classic)));
+        return Lack::AppPermission(format!("the permission {name}"));
+    }
     // Only answers to classic tokens say what they may do.
     if let Some(granted) = list(headers, "x-oauth-scopes") {
         let accepted = list(headers, "x-accepted-oauth-scopes").unwrap_or_default();
@@ -97,7 +122,7 @@ mod tests {
 
     fn said(scope: &str, headers: &[(&'static str, &'static str)]) -> String {
         let headers = headers.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        lack(&headers, Permission::to_run_at(&scope.parse().unwrap())).to_string()
+        lack(&headers, Permission::to_run_at(&scope.parse().unwrap()), Holder::PersonalAccessToken).to_string()
     }
 
     #[test]

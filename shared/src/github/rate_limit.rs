@@ -21,7 +21,7 @@ const RESET_MARGIN: Duration = Duration::from_secs(1);
 ///
 /// `local` is the time here, for answers without a `Date`: the end of a limit is given by GitHub's clock.
 pub(super) fn wait(status: StatusCode, headers: &HeaderMap, message: &str, local: OffsetDateTime) -> Option<Duration> {
-    let now = headers.get(DATE).and_then(|date| moment(date.to_str().ok()?)).unwrap_or(local);
+    let now = date(headers).unwrap_or(local);
     let told = headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
     let spent = number(headers, "x-ratelimit-remaining") == Some(0);
     let limited = match status {
@@ -34,6 +34,11 @@ pub(super) fn wait(status: StatusCode, headers: &HeaderMap, message: &str, local
     }
     let reset = || number(headers, "x-ratelimit-reset").filter(|_| spent).and_then(|reset| until_reset(reset, now));
     Some(told.or_else(reset).unwrap_or(UNTOLD_WAIT).clamp(SHORTEST_WAIT, LONGEST_WAIT))
+}
+
+/// The time of an answer, by GitHub's clock.
+pub(super) fn date(headers: &HeaderMap) -> Option<OffsetDateTime> {
+    moment(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// Reads `Retry-After`: seconds, or a time.

@@ -56,14 +56,25 @@ struct Registered {
 }
 
 impl Github {
-    /// Makes a registration token for `scope`. Every call makes another; all of them are good for an hour.
+    /// A registration token for `scope`: one that is good for some minutes at least. GitHub is asked for another once that
+    /// one is near its end; those who ask at the same time share it.
     ///
     /// # Errors
     ///
     /// [`GithubError`]; [`GithubError::kind`] says what to do.
     pub async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, GithubError> {
-        self.fetch(&Call::about_runners(Method::POST, "get a registration token", scope, "runners/registration-token"))
-            .await
+        let call = Call::about_runners(Method::POST, "get a registration token", scope, "runners/registration-token");
+        let ask = async || {
+            let token = self.fetch::<RegistrationToken>(&call).await?;
+            let end = token.expires_at;
+            Ok((token, end))
+        };
+        self.in_turn(&call, self.registration_tokens().get(scope.clone(), || self.clock().now(), ask)).await
+    }
+
+    /// Forgets the registration token for `scope`: a runner that used it did not come up, and it may have been revoked.
+    pub async fn forget_registration_token(&self, scope: &Scope) {
+        self.registration_tokens().forget(scope.clone(), |_| true).await;
     }
 
     /// Registers an ephemeral runner at `scope`, and returns what it starts with.

@@ -131,7 +131,7 @@ impl Github {
             status if status.is_success() => Ok(Deleted::Deleted),
             StatusCode::NOT_FOUND => Ok(Deleted::Gone),
             StatusCode::UNPROCESSABLE_ENTITY => Ok(Deleted::Busy),
-            _ => Err(self.refused(&call, &answer)),
+            _ => Err(answer.refused(&call)),
         }
     }
 }

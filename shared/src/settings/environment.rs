@@ -8,9 +8,12 @@ use serde::de::DeserializeOwned;
 const OUR_PREFIXES: [&str; 4] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_"];
 
 /// The variables under our own prefixes that either process knows: both are usually given the same `.env`.
-pub const KNOWN: [&str; 24] = [
+pub const KNOWN: [&str; 27] = [
     "AUTOSCALER_DEBUG",
     "AUTOSCALER_GITHUB_API_URL",
+    "AUTOSCALER_GITHUB_APP_ID",
+    "AUTOSCALER_GITHUB_APP_PRIVATE_KEY",
+    "AUTOSCALER_GITHUB_CA_FILE",
     "AUTOSCALER_GITHUB_PAT",
     "AUTOSCALER_GITHUB_URL",
     "AUTOSCALER_LOG",
@@ -36,8 +39,13 @@ pub const KNOWN: [&str; 24] = [
 ];
 
 /// Settings that are secret: each may come from the file that the variable with `_FILE` behind its name names.
-pub const SECRETS: [&str; 4] =
-    ["AUTOSCALER_SECRET_TOKEN", "AUTOSCALER_SECRET_TOKEN_PREVIOUS", "AUTOSCALER_GITHUB_PAT", "QUEUE_URL"];
+pub const SECRETS: [&str; 5] = [
+    "AUTOSCALER_SECRET_TOKEN",
+    "AUTOSCALER_SECRET_TOKEN_PREVIOUS",
+    "AUTOSCALER_GITHUB_PAT",
+    "AUTOSCALER_GITHUB_APP_PRIVATE_KEY",
+    "QUEUE_URL",
+];
 
 /// The environment as it was read, and what is wrong with it so far.
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use shared::{
     backoff::Backoff,
     github::{Job, JobStatus, Kind},
-    model::{Pool, RunnerId, RunnerName, Scope},
+    model::{Pool, Registration, RunnerId, RunnerName, Scope},
     queue::{Lease, Progress, QueueError, Settlement, What},
     telemetry::chain,
 };
@@ -53,6 +53,7 @@ pub async fn fulfil<P: Provider>(
     starting: OwnedSemaphorePermit,
 ) {
     let reserved = Instant::now();
+    learn_installation(&context, &lease);
     let name = RunnerName::new(&context.prefix, lease.job_id(), lease.id().attempt);
     match prepare(&context, &mut lease, &mut hold, &name).await {
         Ok(runner) => {
@@ -70,6 +71,7 @@ pub async fn fulfil<P: Provider>(
 /// Stays with a runner that another worker, or this one before a restart, has started.
 pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, hold: Hold, found: Found) {
     info!(runner.name = %found.runner.name, "Adopted the runner");
+    learn_installation(&context, &lease);
     if found.state == RunnerState::Created {
         let reason = "its worker ended before the runner was started".to_owned();
         if gone(&context, &mut lease).await.is_err() {
@@ -80,6 +82,13 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, hold
         return;
     }
     watch_to_its_end(&context, lease, hold, found.into()).await;
+}
+
+/// A job that came through a GitHub App's webhook says which of the App's installations GitHub is to be asked with.
+fn learn_installation<P>(context: &Context<P>, lease: &Lease) {
+    if let Some(id) = lease.job.installation_id {
+        context.github.learn_installation(lease.job.repository.owner(), id);
+    }
 }
 
 /// Makes and starts the runner, or finds the one that an earlier attempt has started.
@@ -110,6 +119,9 @@ async fn prepare<P: Provider>(
     }
     go_on(lease, hold)?;
     let scope = lease.job.scope.clone();
+    if lease.attempts > 0 && pool.registration == Registration::Token {
+        context.github.forget_registration_token(&scope).await;
+    }
     let registered = register(&context.github, &scope, pool, name).await?;
     let id = registered.id;
     let what = id.map_or_else(|| format!("{name}, with a registration token"), |id| format!("{name}, runner {id}"));

@@ -1,6 +1,6 @@
 //! How a world is set up.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use devstack::github::{Choice, JobSpec};
 
@@ -28,8 +28,19 @@ pub(crate) struct Options {
     /// Whether each process reaches Redis through a proxy of its own.
     pub(crate) proxied: bool,
     pub(crate) choice: Choice,
+    /// The App that workers are, in place of a person with a token.
+    pub(crate) app: Option<AppOptions>,
     /// Variables of workers and ingests.
     pub(crate) env: BTreeMap<&'static str, String>,
+}
+
+/// A GitHub App, as the workers have it; GitHub knows it as 4711, with the installation 1 at `octocat` and 2 at `monalisa`.
+#[derive(Clone, Debug)]
+pub(crate) struct AppOptions {
+    /// The id that workers take it to have.
+    pub(crate) id: &'static str,
+    /// How long a token of an installation is good for.
+    pub(crate) token: Duration,
 }
 
 /// A pool. Its jobs demand its name as a label.
@@ -52,6 +63,7 @@ impl Default for Options {
             clock: false,
             proxied: false,
             choice: Choice::Random(7),
+            app: None,
             env: BTreeMap::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use devstack::{
     docker::{self, StandIn as Docker},
-    github::{Config, JobStatus, Permissions, StandIn as Github, Timings, Webhook},
+    github::{APP_KEY, App, Config, FineGrained, JobStatus, Permissions, StandIn as Github, Timings, Webhook},
     harness::{Process, ProcessSpec, Proxy, free_port},
 };
 use secrecy::SecretString;
@@ -131,8 +131,12 @@ impl World {
                 silence: Duration::from_secs(5),
                 ..Timings::default()
             };
+            let timings = match &options.app {
+                Some(app) => Timings { installation_token: app.token, ..timings },
+                None => timings,
+            };
             let config = Config { timings, rate_limit: u32::MAX, choice: options.choice, ..Config::default() };
-            Github::start(config.token(TOKEN, Permissions::all())).unwrap()
+            Github::start(config.token(TOKEN, Permissions::all()).app(app())).unwrap()
         };
         let mut engines = (0..options.hosts).map(|_| engine(&options.pools));
         let (docker, elsewhere) = (engines.next().unwrap(), engines.collect());
@@ -223,8 +227,11 @@ impl World {
             .env("WORKER_CAPACITY", self.options.capacity.to_string())
             .env("WORKER_ADMIN_BIND", format!("127.0.0.1:{port}"))
             .env("DOCKER_HOST", self.engines().nth(number % self.options.hosts).unwrap().host())
-            .env("AUTOSCALER_GITHUB_URL", self.github.url())
-            .env("AUTOSCALER_GITHUB_PAT", TOKEN);
+            .env("AUTOSCALER_GITHUB_URL", self.github.url());
+        let spec = match &self.options.app {
+            Some(app) => spec.env("AUTOSCALER_GITHUB_APP_ID", app.id).env("AUTOSCALER_GITHUB_APP_PRIVATE_KEY", APP_KEY),
+            None => spec.env("AUTOSCALER_GITHUB_PAT", TOKEN),
+        };
         let (spec, proxy) = self.way(spec).await;
         self.workers.push(Program { name, spec, process: None, past: Vec::new(), proxy, port });
     }
@@ -377,6 +384,11 @@ impl World {
         let said = self.ingests.iter().chain(&self.workers).map(|it| format!("-- {}\n{}", it.name, tail(it.lines())));
         said.collect::<Vec<_>>().join("\n")
     }
+}
+
+fn app() -> App {
+    let permissions = |account| Permissions::app(account, [FineGrained::ActionsRead, FineGrained::Administration]);
+    App::new(4711).installed(1, "octocat", permissions("octocat")).installed(2, "monalisa", permissions("monalisa"))
 }
 
 /// An engine that knows the limits of pools.
