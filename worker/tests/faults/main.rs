@@ -17,6 +17,7 @@ mod points;
 mod pools;
 mod post_mortem;
 mod probe;
+mod program;
 mod redis;
 mod refusals;
 mod spec;

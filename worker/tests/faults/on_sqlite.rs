@@ -11,6 +11,7 @@ mod points;
 mod pools;
 mod post_mortem;
 mod probe;
+mod program;
 mod spec;
 mod store;
 mod watcher;

@@ -11,8 +11,9 @@ use tokio::time::sleep;
 use crate::{
     counts::Counts,
     load::{JOBS, options, under_load},
+    program::Program,
     spec::{Options, PoolOptions, job},
-    world::{PATIENCE, Program, World, alone, turn},
+    world::{PATIENCE, World, alone, turn},
 };
 
 #[tokio::test]
