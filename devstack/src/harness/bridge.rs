@@ -2,7 +2,7 @@
 
 use std::{io, process::Command};
 
-use super::error::HarnessError;
+use super::{error::HarnessError, tool};
 
 /// How many subnets are tried, should one be in use.
 const TRIES: u32 = 20;
@@ -60,13 +60,5 @@ impl Drop for Bridge {
 
 /// Runs `ip` and returns what it printed.
 fn ip(arguments: &[&str]) -> Result<String, HarnessError> {
-    let output = Command::new("ip").args(arguments).output().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => HarnessError::Missing { program: "ip".to_owned(), package: "iproute2" },
-        _ => HarnessError::system("run ip")(error),
-    })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(HarnessError::system(format!("run ip {}", arguments.join(" ")))(io::Error::other(said)))
+    tool::run(Command::new("ip").args(arguments), "iproute2", &format!("run ip {}", arguments.join(" ")))
 }

@@ -2,7 +2,6 @@
 
 use std::{
     fs::{self, File},
-    io,
     os::unix::fs::FileExt as _,
     path::PathBuf,
     process::Command,
@@ -10,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::error::HarnessError;
+use super::{error::HarnessError, tool};
 
 /// What is preloaded into the process.
 const SOURCE: &str = include_str!("clock.c");
@@ -61,16 +60,8 @@ impl Clock {
     fn compile(&self) -> Result<(), HarnessError> {
         let source = self.folder.path().join("clock.c");
         fs::write(&source, SOURCE).map_err(HarnessError::system("write a clock's source"))?;
-        let compiler =
-            Command::new("cc").args(["-O1", "-shared", "-fPIC", "-o"]).arg(self.library()).arg(source).output();
-        let output = compiler.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => HarnessError::Missing { program: "cc".to_owned(), package: "gcc" },
-            _ => HarnessError::system("run cc")(error),
-        })?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        Err(HarnessError::system("compile a clock")(io::Error::other(said)))
+        let mut compiler = Command::new("cc");
+        compiler.args(["-O1", "-shared", "-fPIC", "-o"]).arg(self.library()).arg(source);
+        tool::run(&mut compiler, "gcc", "compile a clock").map(drop)
     }
 }

@@ -1,8 +1,8 @@
 //! The machine's packet filter: packets that get lost on the loopback interface.
 
-use std::{io, process::Command};
+use std::process::Command;
 
-use super::error::HarnessError;
+use super::{error::HarnessError, tool};
 
 /// A rule that loses packets on the loopback interface. Taken back when dropped.
 #[derive(Debug)]
@@ -48,14 +48,6 @@ fn iptables(change: &str, way: &str, port: u16) -> Result<(), HarnessError> {
     // Debian's users have no path to it, but may well be root.
     let mut command = Command::new("/usr/sbin/iptables");
     command.args(["--wait", "10", change, "INPUT", "--in-interface", "lo", "--protocol", "tcp"]);
-    let output = command.args([way, &port.to_string(), "--jump", "DROP"]).output();
-    let output = output.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => HarnessError::Missing { program: "iptables".to_owned(), package: "iptables" },
-        _ => HarnessError::system("run iptables")(error),
-    })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    Err(HarnessError::system(format!("{change} a rule of the packet filter"))(io::Error::other(said)))
+    command.args([way, &port.to_string(), "--jump", "DROP"]);
+    tool::run(&mut command, "iptables", &format!("{change} a rule of the packet filter")).map(drop)
 }

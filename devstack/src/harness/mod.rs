@@ -19,6 +19,7 @@ mod redis;
 mod redis_cluster;
 mod redis_sentinel;
 mod signals;
+mod tool;
 
 pub use certificates::Certificates;
 pub use clock::Clock;
