@@ -22,9 +22,8 @@ const LOG_MAX: i64 = 64 * 1024 * 1024;
 /// How many statements are kept ready: more than the commands have.
 const STATEMENTS: usize = 100;
 
-/// Opens the file, or makes it, with the tables that this program knows.
+/// Opens the file, which is [there](Place::make), with the tables that this program knows.
 pub(super) fn open(place: &Place, what_for: Use) -> Result<Connection, Failure> {
-    place.make()?;
     let failed = |error: rusqlite::Error| Failure::of(&error, place.path());
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(place.path(), flags).map_err(failed)?;

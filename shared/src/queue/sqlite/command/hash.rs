@@ -3,7 +3,7 @@
 use redis::Value;
 use rusqlite::params;
 
-use super::{Arguments, Done, Tables, bulk, count, number};
+use super::{Arguments, Done, Tables, bulk, count, for_each, number};
 
 const GET: &str = "SELECT value FROM hash WHERE key = ? AND field = ?";
 const SET: &str = "INSERT INTO hash VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value";
@@ -54,10 +54,5 @@ pub(super) fn increase(tables: &Tables, arguments: Arguments<'_>) -> Done<Value>
 }
 
 pub(super) fn del(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
-    let key = arguments.key()?;
-    let mut gone = 0;
-    for field in arguments.from(1) {
-        gone += tables.run("DELETE FROM hash WHERE key = ? AND field = ?", params![key, field])?;
-    }
-    count(gone)
+    for_each(tables, arguments, "DELETE FROM hash WHERE key = ? AND field = ?")
 }

@@ -3,24 +3,14 @@
 use redis::Value;
 use rusqlite::params;
 
-use super::{Arguments, Done, Tables, count as counted};
+use super::{Arguments, Done, Tables, for_each};
 
 pub(super) fn add(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
-    let key = arguments.key()?;
-    let mut added = 0;
-    for member in arguments.from(1) {
-        added += tables.run("INSERT INTO member VALUES (?, ?) ON CONFLICT DO NOTHING", params![key, member])?;
-    }
-    counted(added)
+    for_each(tables, arguments, "INSERT INTO member VALUES (?, ?) ON CONFLICT DO NOTHING")
 }
 
 pub(super) fn remove(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
-    let key = arguments.key()?;
-    let mut gone = 0;
-    for member in arguments.from(1) {
-        gone += tables.run("DELETE FROM member WHERE key = ? AND member = ?", params![key, member])?;
-    }
-    counted(gone)
+    for_each(tables, arguments, "DELETE FROM member WHERE key = ? AND member = ?")
 }
 
 pub(super) fn count(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {

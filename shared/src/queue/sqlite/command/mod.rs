@@ -10,6 +10,7 @@ mod zset;
 use std::str::FromStr;
 
 use redis::Value;
+use rusqlite::params;
 
 use super::tables::{CommandError, Done, Tables};
 
@@ -55,6 +56,16 @@ impl<'a> Arguments<'a> {
 fn number<T: FromStr>(text: &[u8]) -> Done<T> {
     let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     parsed.ok_or_else(|| CommandError::Wrong(format!("{} is no number", String::from_utf8_lossy(text))))
+}
+
+/// Changes rows for the key and each of the arguments from the second on, and says how many.
+fn for_each(tables: &Tables, arguments: Arguments<'_>, sql: &str) -> Done<Value> {
+    let key = arguments.key()?;
+    let mut changed = 0;
+    for argument in arguments.from(1) {
+        changed += tables.run(sql, params![key, argument])?;
+    }
+    count(changed)
 }
 
 /// A count, as an answer.

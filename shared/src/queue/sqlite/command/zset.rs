@@ -3,7 +3,7 @@
 use redis::Value;
 use rusqlite::params;
 
-use super::{Arguments, CommandError, Done, Tables, bulk, count as counted};
+use super::{Arguments, CommandError, Done, Tables, bulk, count as counted, for_each};
 
 /// What the names of markers end with: who sets one wakes the waiting.
 const MARKER: &[u8] = b":wake";
@@ -29,12 +29,7 @@ pub(super) fn add(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
 }
 
 pub(super) fn remove(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
-    let key = arguments.key()?;
-    let mut gone = 0;
-    for member in arguments.from(1) {
-        gone += tables.run("DELETE FROM zset WHERE key = ? AND member = ?", params![key, member])?;
-    }
-    counted(gone)
+    for_each(tables, arguments, "DELETE FROM zset WHERE key = ? AND member = ?")
 }
 
 pub(super) fn count(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
