@@ -164,7 +164,8 @@ async fn moves_in_opposite_directions_at_a_time_lose_nothing_and_double_nothing(
         target.queue.move_to(&test.queue).await.unwrap();
         polls += 1;
     }
-    assert!(polls > 25, "{polls}");
+    // Fewer than a move has steps: an answer that is there at once takes it on to the next.
+    assert!(polls > 15, "{polls}");
 }
 
 /// One of the pools that are there from the beginning.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use devstack::github::{Conclusion, JobSpec};
+use shared::model::JobState;
 
 use crate::world::{Options, World};
 
@@ -43,12 +44,18 @@ async fn two_hundred_jobs_at_once_are_all_done_and_never_more_than_three_contain
 
     let most = most.load(Ordering::Relaxed);
     assert!((1..=LIMIT).contains(&most), "{most} containers");
-    assert!(world.github.jobs().iter().all(|job| job.conclusion == Some(Conclusion::Success)));
+    let mut more_than_once = Vec::new();
     for id in ids {
         let record = world.record(id).await.unwrap();
-        assert_eq!(record.state, shared::model::JobState::Done, "{record:?}");
+        assert_eq!(record.state, JobState::Done, "{record:?}");
+        if record.events.iter().filter(|event| event.what == "registered").count() > 1 {
+            more_than_once.push(record);
+        }
     }
-    assert_eq!(world.github.count("POST", "/repos/{owner}/{repo}/actions/runners/generate-jitconfig"), JOBS as u64);
+    let conclusions: Vec<_> = world.github.jobs().into_iter().map(|job| job.conclusion).collect();
+    assert!(conclusions.iter().all(|conclusion| *conclusion == Some(Conclusion::Success)), "{conclusions:?}");
+    let registered = world.github.count("POST", "/repos/{owner}/{repo}/actions/runners/generate-jitconfig");
+    assert_eq!(registered, JOBS as u64, "registered more than once: {more_than_once:#?}");
     assert_eq!(world.github.runners().len(), 0);
     world.end().await;
 }
