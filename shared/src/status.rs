@@ -34,6 +34,8 @@ pub struct PoolStatus {
     pub dead: u64,
     /// How long the oldest pending job has waited, in seconds; 0 if there is none.
     pub oldest_seconds: u64,
+    /// Why its jobs are not started, but for one now and then; none if they are.
+    pub stopped: Option<String>,
 }
 
 /// A worker, as the queue sees it.

@@ -90,6 +90,7 @@ fn connect(identity: &Identity, host: &Host) -> Result<String, End> {
                 return Ok(body["session"].as_str().unwrap_or_default().to_owned());
             }
             Ok(Reply { status: 401, .. }) => return Err(End::Terminated(DELETED.to_owned())),
+            Ok(Reply { status: 403, .. }) => return Err(End::Terminated(deprecated())),
             Ok(Reply { status: 409, .. }) if begun.elapsed() > CONFLICT_FOR => {
                 return Err(End::Terminated("A session for this runner already exists. Stop retry.".to_owned()));
             }
@@ -130,6 +131,7 @@ impl Listener<'_> {
                 Ok(Reply { status: 200, body }) => return Ok(body),
                 Ok(Reply { status: 204, .. }) => None,
                 Ok(Reply { status: 401, .. }) => return Err(End::Terminated(DELETED.to_owned())),
+                Ok(Reply { status: 403, .. }) => return Err(End::Terminated(deprecated())),
                 Ok(Reply { status: 410, .. }) => {
                     let problem = "The runner's session has ended".to_owned();
                     return Err(End::Terminated(format!("An error occurred: {problem}")));
@@ -255,6 +257,11 @@ fn wait<T: Send + 'static>(host: &Host, request: impl FnOnce() -> T + Send + 'st
             }
         }
     }
+}
+
+/// What a runner says to which GitHub gives no jobs because of its version.
+fn deprecated() -> String {
+    format!("An error occured: Runner version v{VERSION} is deprecated and cannot receive messages.")
 }
 
 /// Waits a little before the next try.

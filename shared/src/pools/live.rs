@@ -49,7 +49,7 @@ impl LivePools {
         Arc::clone(&self.pools.borrow())
     }
 
-    /// Hears of each change from now on.
+    /// Hears from now on of each change, and of each SIGHUP.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<Arc<Pools>> {
         self.pools.subscribe()
@@ -64,7 +64,10 @@ impl LivePools {
         let mut hangup = signal(SignalKind::hangup())?;
         while stop.run_until_cancelled(hangup.recv()).await.is_some() {
             match self.read_again() {
-                Ok(changed) => info!("Read the pools again on SIGHUP: {changed}"),
+                Ok(changed) => {
+                    info!("Read the pools again on SIGHUP: {changed}");
+                    self.pools.send_modify(|_| {}); // what was said of them may have changed all the same, such as their images
+                }
                 Err(problem) => error!(error = problem, "SIGHUP: the pools stay as they were"),
             }
         }

@@ -21,7 +21,7 @@ pub(crate) fn check(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestC
     lines(pool, keys, model)?;
     counts(pool, keys, model)?;
     // Whoever waits is woken: work that could be started is marked.
-    let startable = !model.paused[pool] && !model.is_full(pool) && !model.eligible(pool).is_empty();
+    let startable = !model.is_held_up(pool) && !model.is_full(pool) && !model.eligible(pool).is_empty();
     prop_assert!(!startable || keys.members("wake").contains("w"), "nobody is woken in pool {}", POOLS[pool]);
     Ok(())
 }

@@ -65,6 +65,15 @@ pub(crate) struct Job {
     pub(crate) ended: [Option<u64>; 2],
 }
 
+/// A pool is stopped.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Stop {
+    /// Its next job is to be tried.
+    pub(crate) due: bool,
+    /// That was tried last.
+    pub(crate) trial: Option<u64>,
+}
+
 /// What was counted in a pool.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Counts {
@@ -98,6 +107,8 @@ pub(crate) struct Model {
     pub(crate) limits: [Limits; 2],
     pub(crate) counts: [Counts; 2],
     pub(crate) paused: [bool; 2],
+    /// Those that are stopped.
+    pub(crate) stopped: [Option<Stop>; 2],
     /// Nobody has reached the store for a while.
     pub(crate) away: [bool; 2],
     /// Nobody's lease ends now.
@@ -115,6 +126,11 @@ pub(crate) fn scope_of(job: u64) -> usize {
 }
 
 impl Model {
+    /// Whether no job of a pool starts now, however many wait.
+    pub(crate) fn is_held_up(&self, pool: usize) -> bool {
+        self.paused[pool] || self.stopped[pool].is_some_and(|stop| !stop.due)
+    }
+
     pub(crate) fn state(&self, job: u64) -> Option<JobState> {
         self.jobs.get(&job).map(|job| job.state)
     }

@@ -47,6 +47,10 @@ pub(crate) enum Operation {
     Pause { pool: usize },
     /// The pause is over.
     Resume { pool: usize },
+    /// A worker stops a pool.
+    Stop { pool: usize },
+    /// A stopped pool is to be tried again, by a worker or because its time has come.
+    Try { pool: usize },
     /// Nobody reaches the store for a while.
     Outage { pool: usize },
     /// The time that workers have to be heard after that is over.
@@ -64,6 +68,8 @@ pub(crate) enum Operation {
 pub(crate) enum Step {
     Noted,
     Started,
+    /// Its runner has taken a job.
+    Ran,
     /// Its runner has ended for good.
     Exited,
     /// Its runner has failed, and nothing of it is up.
@@ -141,6 +147,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         6 => one.clone().prop_map(|job| Operation::Due { job }),
         1 => pool.clone().prop_map(|pool| Operation::Pause { pool }),
         6 => pool.clone().prop_map(|pool| Operation::Resume { pool }),
+        1 => pool.clone().prop_map(|pool| Operation::Stop { pool }),
+        6 => pool.clone().prop_map(|pool| Operation::Try { pool }),
         1 => pool.clone().prop_map(|pool| Operation::Outage { pool }),
         6 => pool.clone().prop_map(|pool| Operation::Heard { pool }),
         2 => one.clone().prop_map(|job| Operation::Forget { job }),
@@ -154,6 +162,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         1 => Just(Step::Noted),
         6 => Just(Step::Started),
+        4 => Just(Step::Ran),
         2 => Just(Step::Exited),
         1 => Just(Step::Gone),
         2 => (0..10_usize).prop_map(Step::Found),

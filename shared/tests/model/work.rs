@@ -5,11 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use shared::{
     model::{JobState, WorkerName},
-    queue::{Adoption, Ending, Lease, LeaseId, PostMortem, Progress, QueueError, Reserved, Settlement},
+    queue::{Adoption, Ending, Lease, LeaseId, PostMortem, Progress, QueueError, Reserved, Settlement, What},
 };
 
 use super::{
-    model::{Entry, RARELY, pick, pool_of, scope_of},
+    model::{Entry, RARELY, Stop, pick, pool_of, scope_of},
     operation::{How, JOBS, Limit, Operation, Step},
     world::{Checked, Held, World, job_id, pool_name},
 };
@@ -72,8 +72,8 @@ impl World {
         self.model.tend(pool);
         let next = self.model.next(pool);
         match reserved {
-            Reserved::Paused(_) => prop_assert!(self.model.paused[pool]),
-            _ if self.model.paused[pool] => prop_assert!(false, "{reserved:?} while GitHub says wait"),
+            Reserved::Paused(_) => prop_assert!(self.model.is_held_up(pool)),
+            _ if self.model.is_held_up(pool) => prop_assert!(false, "{reserved:?} while nothing is to start"),
             Reserved::Full => prop_assert!(self.model.is_full(pool)),
             _ if self.model.is_full(pool) => prop_assert!(false, "{reserved:?} while the pool is full"),
             Reserved::Empty { next_due } => {
@@ -86,6 +86,9 @@ impl World {
                 prop_assert!(!self.model.cancelled.contains(&job), "job {job} was cancelled");
                 self.turns.served(pool, scope_of(job), &self.model.eligible(pool))?;
                 self.model.lease(job, worker);
+                if let Some(stop) = &mut self.model.stopped[pool] {
+                    *stop = Stop { due: false, trial: Some(job) };
+                }
                 self.take(worker, *lease)?;
                 return Ok(true);
             }
@@ -151,6 +154,9 @@ impl World {
         let (exited, gone) = (matches!(step, Step::Exited).then_some("Succeeded"), matches!(step, Step::Gone));
         let end = post_mortem(id);
         let post_mortem = (gone || exited.is_some()).then_some(Ending { failed: gone, post_mortem: &end });
+        if matches!(step, Step::Ran) {
+            lease.happened(What::Running, "build");
+        }
         let progress = Progress { started, exited, gone, found, post_mortem, ..Progress::default() };
         let progressed = self.store.queue.progress(lease, progress).await;
 
@@ -162,6 +168,9 @@ impl World {
         prop_assert!(progressed.is_ok(), "{progressed:?}");
         let cancelled = matches!(entry, Entry::Own(job) if self.model.jobs[&job].cancel);
         prop_assert_eq!(self.leases[number].lease.cancelled, cancelled);
+        if matches!(step, Step::Ran) && self.model.stopped[pool_of(job)].is_some_and(|stop| stop.trial == Some(job)) {
+            self.model.stopped[pool_of(job)] = None;
+        }
         let (state, hold) = self.model.held_mut(entry);
         if started {
             *state = JobState::Running;
@@ -248,9 +257,12 @@ impl World {
         }
         self.beat_with(pool, Vec::new()).await?;
         self.step(&Operation::Heard { pool }).await?;
-        while self.reserve(pool, 0).await? {
+        loop {
+            self.step(&Operation::Try { pool }).await?;
+            if !self.reserve(pool, 0).await? {
+                return Ok(());
+            }
             self.settle_the(self.leases.len() - 1, How::Done).await?;
         }
-        Ok(())
     }
 }

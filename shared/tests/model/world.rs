@@ -12,7 +12,7 @@ use super::{
     fairness::Turns,
     invariants,
     limits::SETTINGS,
-    model::{Entry, Model, Runner, pick, pool_of},
+    model::{Entry, Model, Runner, Stop, pick, pool_of},
     operation::Operation,
     store::{POOLS, Store, stored},
 };
@@ -140,6 +140,16 @@ impl World {
                 self.store.gone(pool, "paused").await;
                 self.store.set_marker(pool).await;
                 self.model.paused[pool] = false;
+            }
+            Operation::Stop { pool } => {
+                self.store.queue.stop(&pool_name(pool), LONG, "its runners cannot work").await.unwrap();
+                self.model.stopped[pool] = Some(Stop::default());
+            }
+            Operation::Try { pool } => {
+                self.store.queue.try_again(&[pool_name(pool)]).await.unwrap();
+                if let Some(stop) = &mut self.model.stopped[pool] {
+                    stop.due = true;
+                }
             }
             Operation::Outage { pool } => {
                 self.store.away(pool).await;

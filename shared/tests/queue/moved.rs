@@ -273,6 +273,8 @@ async fn the_store_that_was_moved_away_from_refuses_whoever_goes_on_with_it_and_
         is_refused(queue.progress(&mut lease, Progress::default()).await);
         is_refused(queue.has_demand(&pool(), &scope("octo/repo")).await);
         is_refused(queue.pause(&[pool()], LEASE, "no").await);
+        is_refused(queue.stop(&pool(), LEASE, "no").await);
+        is_refused(queue.try_again(&[pool()]).await);
         is_refused(queue.change_limit(&pool(), &LimitChange::Pool(Some(1))).await);
         is_refused(queue.audit_now(&pool(), LEASE, 1).await);
         is_refused(queue.reopen(&pool(), job(1), 1, (job(2), None)).await);

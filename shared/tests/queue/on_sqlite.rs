@@ -12,6 +12,7 @@ mod moved;
 mod moving;
 mod post_mortem;
 mod settle;
+mod stop;
 mod support;
 mod swap;
 

@@ -66,6 +66,8 @@ async fn jobs_of(queue: &Queue, pool: &str, first: u64) {
     assert_eq!(queue.note(&name, job(first + 2), &delivery, "it is noted").await.unwrap(), Noted::Recorded);
 
     queue.pause(std::slice::from_ref(&name), Duration::from_millis(1), "GitHub said so").await.unwrap();
+    queue.stop(&name, Duration::from_millis(1), "its runners cannot work").await.unwrap();
+    queue.try_again(std::slice::from_ref(&name)).await.unwrap();
     tokio::time::sleep(Duration::from_millis(5)).await;
     let mut lease = reserve(queue, &name).await;
     queue.progress(&mut lease, Progress { started: true, ..Progress::default() }).await.unwrap();

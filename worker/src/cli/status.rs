@@ -51,13 +51,15 @@ fn tables(status: &QueueStatus) -> String {
         let oldest = if pool.pending == 0 { "-".to_owned() } else { format!("{} s", pool.oldest_seconds) };
         [pool.name.to_string(), limit, pending, delayed, starting, running, orphaned, dead, oldest]
     }));
+    let stopped = status.pools.iter().filter_map(|pool| Some((&pool.name, pool.stopped.as_ref()?)));
+    let stopped: Vec<String> = stopped.map(|(name, why)| format!("pool {name} is stopped: {why}\n")).collect();
     let mut workers = vec![["WORKER", "RUNNERS", "CAPACITY", "SEEN"].map(str::to_owned)];
     workers.extend(status.workers.iter().map(|worker| {
         let seen = format!("{} s ago", worker.seen_seconds);
         [worker.name.to_string(), worker.runners.to_string(), worker.capacity.to_string(), seen]
     }));
     let right: Vec<usize> = (1..pools[0].len()).collect();
-    format!("{}\n{}", aligned(&pools, &right), aligned(&workers, &right).trim_end())
+    format!("{}{}\n{}", aligned(&pools, &right), stopped.concat(), aligned(&workers, &right).trim_end())
 }
 
 #[cfg(test)]
@@ -78,11 +80,13 @@ mod tests {
             orphaned: 0,
             dead: 1000,
             oldest_seconds: 77,
+            stopped: Some("no reason".to_owned()),
         };
         let text = tables(&QueueStatus { pools: vec![pool], workers: Vec::new() });
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0].len(), lines[1].len(), "{text}");
         assert_eq!(lines[0].find("DEAD").unwrap() + 4, lines[1].find("1000").unwrap() + 4, "{text}");
         assert!(lines[1].ends_with("77 s"), "{text}");
+        assert_eq!(lines[2], "pool default is stopped: no reason");
     }
 }

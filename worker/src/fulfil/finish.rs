@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use shared::{
     backoff::Backoff,
+    model::PoolName,
     queue::{Ending, Lease, PostMortem, Progress, Settlement, What},
     telemetry::chain,
 };
 use tokio::time::{sleep, timeout};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{
-    job::{Runner, record_surely, settle},
+    job::{RECORD_PAUSE, Runner, record_surely, settle},
     register::clean_up,
     watch::Ended,
 };
@@ -27,6 +28,9 @@ const TRIES: u32 = 5;
 
 /// How long a removal waits for an engine that is away, each time.
 const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How soon a pool is tried again whose runners GitHub gives no jobs because of their version.
+const TRY_AGAIN: Duration = Duration::from_hours(1);
 
 /// Ends a job whose runner has ended. How it did is written down in the same step as that it did. The slot is free only once the container is gone, so that a limit holds for
 /// containers, too; and the container goes only once the queue knows of the runner's end: were this worker to die in
@@ -55,9 +59,31 @@ pub(super) async fn finish<P: Provider>(
     if remove(context, &runner.handle).await {
         lease.happened(What::Removed, "");
     }
+    if let Outcome::Deprecated { .. } = &ended.outcome {
+        stop_pool(context, lease.pool(), &ended.outcome).await;
+    }
     settle(context, lease, hold, settlement).await;
     if !deregisters_itself(&ended.outcome) {
         clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
+    }
+}
+
+/// Lets no more runners of a pool be started in vain, before the job of one comes back to the queue. Tried for as long as it takes,
+/// as is to settle the job.
+async fn stop_pool<P>(context: &Context<P>, pool: &PoolName, outcome: &Outcome) {
+    let pools = context.pools.all();
+    let image = pools.get(pool).map_or("(unknown)", |pool| &pool.image);
+    let why = format!(
+        "{outcome}, which its image {image} has; pull or build a newer one, and start the workers anew, or name another in pools.toml \
+         and send them SIGHUP (one job tries it again every {} min)",
+        TRY_AGAIN.as_secs() / 60
+    );
+    error!(%pool, why, "The pool is stopped");
+    let mut failures = 0;
+    while let Err(error) = context.queue.stop(pool, TRY_AGAIN, &why).await {
+        warn!(%pool, error = %chain(&error), "Cannot stop the pool yet");
+        sleep(Backoff::RECONNECT.jittered(failures).max(RECORD_PAUSE)).await;
+        failures = failures.saturating_add(1);
     }
 }
 

@@ -27,7 +27,7 @@ use crate::{
 const SURE_FOR: Duration = Duration::from_mins(1);
 
 /// The least pause before the record is written to again.
-const RECORD_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const RECORD_PAUSE: Duration = Duration::from_millis(50);
 
 /// A runner whose container is there.
 #[derive(Debug)]

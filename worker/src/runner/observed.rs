@@ -15,7 +15,7 @@ pub struct Observed {
     pub(super) deprecated: Option<String>,
     pub(super) connect_error: Option<String>,
     pub(super) last: Option<String>,
-    version: Option<String>,
+    pub(super) version: Option<String>,
 }
 
 /// A step in a runner's life, told once.

@@ -40,10 +40,13 @@ pub enum Outcome {
     },
     /// GitHub gives no jobs to runners of its version.
     Deprecated {
-        /// Its version.
-        version: String,
+        /// Its version, if it said it.
+        version: Option<String>,
     },
 }
+
+/// The exit code of a runner that GitHub gives no jobs because of its version, if it is told to say so (`RunnerSpec::environment`).
+const DEPRECATED: i64 = 7;
 
 /// Why a runner without a job is stopped.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,8 +67,9 @@ impl Observed {
         if let Some(job) = &self.running {
             return Outcome::Done { job: job.clone(), result: self.completed.clone(), exit };
         }
-        if let Some(version) = &self.deprecated {
-            return Outcome::Deprecated { version: version.clone() };
+        // Anything else in the container may end with that code as well, such as a `curl` before the runner is started.
+        if self.deprecated.is_some() || (exit.code == DEPRECATED && self.version.is_some()) {
+            return Outcome::Deprecated { version: self.deprecated.clone().or_else(|| self.version.clone()) };
         }
         match retired {
             Some(Retirement::NoDemand) => return Outcome::Idle,
@@ -114,9 +118,10 @@ impl fmt::Display for Outcome {
                 write!(f, "the runner ended before it listened for jobs: {exit}; it said nothing")
             }
             Self::RegistrationDeleted { .. } => f.write_str("GitHub had deleted the runner's registration"),
-            Self::Deprecated { version } => {
-                write!(f, "GitHub gives no jobs to runners of version {version}: pull or build a newer image")
+            Self::Deprecated { version: Some(version) } => {
+                write!(f, "GitHub gives no jobs any more to a runner of version {version}")
             }
+            Self::Deprecated { version: None } => f.write_str("GitHub gives no jobs any more to a runner of its version"),
         }
     }
 }
@@ -163,7 +168,19 @@ mod tests {
         assert_eq!(outcome(&[LISTENING], &exit, Some(Retirement::Unassigned)), Outcome::Unassigned);
         assert_eq!(outcome(&[DELETED], &exit, None), Outcome::RegistrationDeleted { listened: false });
         let deprecated = "Runner version v2.1.0 is deprecated and cannot receive messages.";
-        assert_eq!(outcome(&[deprecated], &exit, None), Outcome::Deprecated { version: "2.1.0".to_owned() });
+        assert_eq!(outcome(&[deprecated], &exit, None), Outcome::Deprecated { version: Some("2.1.0".to_owned()) });
+    }
+
+    #[test]
+    fn a_runner_that_is_too_old_may_say_so_by_its_exit_code_alone() {
+        let exit = Exit { code: DEPRECATED, ..Exit::default() };
+        let version = "Current runner version: '2.1.0'";
+        let deprecated = Outcome::Deprecated { version: Some("2.1.0".to_owned()) };
+        assert_eq!(outcome(&[version, LISTENING], &exit, None), deprecated);
+        assert!(matches!(outcome(&[version, LISTENING, RUNNING], &exit, None), Outcome::Done { .. }));
+        let why = Some("curl: (7) Failed to connect".to_owned());
+        let never = outcome(&["curl: (7) Failed to connect"], &exit, None);
+        assert_eq!(never, Outcome::NeverListened { exit, why }, "it never came to the runner");
     }
 
     #[test]

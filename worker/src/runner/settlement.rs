@@ -23,11 +23,14 @@ pub fn settlement(outcome: &Outcome, attempts: u32, backoff: Backoff) -> Settlem
         // The end of an idle runner, or the loss of its registration, is nobody's failure: it is replaced.
         Outcome::RegistrationDeleted { listened: true } => release(detail, attempts, backoff),
         Outcome::EndedIdle { exit } if exit.is_clean() => release(detail, attempts, backoff),
+        // Its pool is stopped, so it waits for as long as it has to.
+        Outcome::Deprecated { .. } => Settlement::Release { delay: Duration::ZERO, reason: detail },
         Outcome::Unassigned
         | Outcome::EndedIdle { .. }
         | Outcome::NeverListened { .. }
-        | Outcome::RegistrationDeleted { listened: false }
-        | Outcome::Deprecated { .. } => Settlement::Retry { delay: backoff.jittered(attempts), error: detail },
+        | Outcome::RegistrationDeleted { listened: false } => {
+            Settlement::Retry { delay: backoff.jittered(attempts), error: detail }
+        }
     }
 }
 
@@ -74,7 +77,6 @@ mod tests {
             Outcome::NeverListened { exit: exit.clone(), why: None },
             Outcome::EndedIdle { exit },
             Outcome::RegistrationDeleted { listened: false },
-            Outcome::Deprecated { version: "2.1.0".to_owned() },
         ] {
             let Settlement::Retry { delay, error } = settle(&failed) else { panic!("{failed} is no retry") };
             assert!(delay <= Backoff::JOB.ceiling(3));
@@ -89,6 +91,12 @@ mod tests {
             let Settlement::Release { delay, .. } = settle(&vanished) else { panic!("{vanished} is charged") };
             assert!(!delay.is_zero());
         }
+    }
+
+    #[test]
+    fn a_job_whose_runner_is_too_old_is_not_charged() {
+        let settled = settle(&Outcome::Deprecated { version: None });
+        assert!(matches!(settled, Settlement::Release { .. }), "{settled:?}");
     }
 
     #[test]

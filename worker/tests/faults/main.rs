@@ -8,6 +8,7 @@
 mod app;
 mod clocks;
 mod counts;
+mod deprecated;
 mod hosts;
 mod kills;
 mod load;

@@ -4,6 +4,7 @@
 
 mod clocks;
 mod counts;
+mod deprecated;
 mod kills;
 mod load;
 mod ops;

@@ -48,6 +48,11 @@ pub(super) fn limits(pool: &PoolName) -> String {
     format!("{}limits", prefix(pool))
 }
 
+/// The hash of why a pool is stopped, and when it is tried again.
+pub(super) fn stopped(pool: &PoolName) -> String {
+    format!("{}stopped", prefix(pool))
+}
+
 /// There while a pool was audited of late.
 pub(super) fn audit(pool: &PoolName) -> String {
     format!("{}audit", prefix(pool))

@@ -15,8 +15,8 @@ use crate::{
 /// A worker that was silent for so long is not shown any more.
 const WORKER_MEMORY: Duration = Duration::from_hours(24);
 
-/// The pool's leases, the scope's leases, why the pool is paused and for how many ms.
-type Facts = (u32, u32, Option<String>, i64);
+/// The pool's leases, the scope's leases, why the pool is paused and for how many ms, why it is stopped.
+type Facts = (u32, u32, Option<String>, i64, Option<String>);
 
 /// The fields of a job's hash that make up its record in a list: how its runners ended may be long.
 const FIELDS: [&str; 12] =
@@ -104,8 +104,12 @@ impl Queue {
             .zcard(format!("{prefix}lease"))
             .scard(format!("{prefix}active:{scope}"))
             .get(format!("{prefix}paused"))
-            .pttl(format!("{prefix}paused"));
-        let (leased, active, paused, left): Facts = self.store.pipeline(&commands).await?;
+            .pttl(format!("{prefix}paused"))
+            .hget(keys::stopped(pool), "why");
+        let (leased, active, paused, left, stopped): Facts = self.store.pipeline(&commands).await?;
+        if let Some(why) = stopped {
+            return Ok(format!("pool {pool} is stopped: {why}"));
+        }
         let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope));
         Ok(match (paused, limits.max_runners, scope_limit) {
             (Some(reason), ..) => format!("waiting for another {} s: {reason}", left.max(0) / 1000),
@@ -169,6 +173,7 @@ impl Queue {
             let counts: [u64; 8] = self.store.script(&script::COUNT.key(&keys::prefix(&name))).await?;
             let [limit, pending, delayed, starting, running, orphaned, dead, oldest_ms] = counts;
             let oldest_seconds = oldest_ms / 1000;
+            let stopped = self.store.query(cmd("HGET").arg(keys::stopped(&name)).arg("why")).await?;
             status.pools.push(PoolStatus {
                 name,
                 limit,
@@ -179,6 +184,7 @@ impl Queue {
                 orphaned,
                 dead,
                 oldest_seconds,
+                stopped,
             });
         }
         let now = self.time().await?;

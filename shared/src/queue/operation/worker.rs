@@ -72,6 +72,31 @@ impl Queue {
         Ok(())
     }
 
+    /// Stops a pool whose runners cannot work, and says why: of its jobs only one is started now and then, `again` after the last,
+    /// and once that one's runner has taken a job, the others as well. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn stop(&self, pool: &PoolName, again: Duration, why: &str) -> Result<(), QueueError> {
+        let mut script = script::STOP.key(&keys::prefix(pool));
+        script.arg(millis(again).max(1)).arg(why);
+        let _stopped: bool = self.store.script(&script).await?;
+        Ok(())
+    }
+
+    /// Has those of `pools` that are stopped tried again now, each by one job.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn try_again(&self, pools: &[PoolName]) -> Result<(), QueueError> {
+        for pool in pools {
+            let _was_stopped: bool = self.store.script(&script::TRY.key(&keys::prefix(pool))).await?;
+        }
+        Ok(())
+    }
+
     /// Says that a worker is there, and which pools are.
     ///
     /// # Errors

@@ -19,13 +19,6 @@ local function event(id, what, detail, at)
   redis.call('LTRIM', key, -EVENTS_MAX, -1)
 end
 
--- Adds the events that a worker noted: ARGV from `first` on, each how many ms ago, word, detail.
-local function events_from(first, id)
-  for i = first, #ARGV - 2, 3 do
-    event(id, ARGV[i + 1], ARGV[i + 2], now - ARGV[i])
-  end
-end
-
 -- Lets a scope take its turn, if it has work.
 local function ring(scope)
   redis.call('SREM', P .. 'parked', scope)
@@ -38,6 +31,18 @@ end
 local function wake()
   if redis.call('EXISTS', P .. 'ring') == 1 then
     redis.call('ZADD', P .. 'wake', 0, 'w')
+  end
+end
+
+-- Adds the events that a worker noted: ARGV from `first` on, each how many ms ago, word, detail. The runner by which a stopped
+-- pool is tried again has shown that it can work once it has a job: then the others may start.
+local function events_from(first, id)
+  for i = first, #ARGV - 2, 3 do
+    event(id, ARGV[i + 1], ARGV[i + 2], now - ARGV[i])
+    if ARGV[i + 1] == 'running' and redis.call('HGET', P .. 'stopped', 'trial') == id then
+      redis.call('DEL', P .. 'stopped')
+      wake()
+    end
   end
 end
 

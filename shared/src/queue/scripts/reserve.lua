@@ -12,6 +12,10 @@ local paused = redis.call('PTTL', P .. 'paused')
 if paused > 0 then
   return {'paused', paused}
 end
+local again, every = unpack(redis.call('HMGET', P .. 'stopped', 'due', 'every'))
+if again and tonumber(again) > now then
+  return {'paused', again - now}
+end
 -- A store that has lost the limits has lost the leases as well, and their runners are up.
 if redis.call('HEXISTS', P .. 'limits', 'pool') == 0 then
   return {'unlimited'}
@@ -52,6 +56,9 @@ for _ = 1, 64 do
       redis.call('ZADD', P .. 'lease', now + ARGV[2], id)
       redis.call('SADD', P .. 'active:' .. scope, id)
       event(id, 'reserved', 'by worker ' .. ARGV[1])
+      if again then
+        redis.call('HSET', P .. 'stopped', 'due', now + every, 'trial', id)
+      end
       wake()
       local message, attempts, replays = unpack(redis.call('HMGET', job, 'msg', 'attempts', 'replays'))
       return {'job', id, epoch, epoch, message or '', tonumber(attempts or 0), now - waits_since(id), tonumber(replays or 0)}
