@@ -27,7 +27,7 @@ use crate::{
 const TRIES: u32 = 5;
 
 /// How long a removal waits for an engine that is away, each time.
-const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const ENGINE_PATIENCE: Duration = Duration::from_secs(30);
 
 /// How soon a pool is tried again whose runners GitHub gives no jobs because of their version.
 const TRY_AGAIN: Duration = Duration::from_hours(1);

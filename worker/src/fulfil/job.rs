@@ -15,7 +15,13 @@ use tokio::{
 };
 use tracing::{debug, info, warn};
 
-use super::{Failure, finish, register, register::clean_up, retire::works, watch};
+use super::{
+    Failure, finish, register,
+    register::clean_up,
+    retire::works,
+    start::{go_on, start},
+    watch,
+};
 use crate::{
     context::Context,
     keeper::Hold,
@@ -172,59 +178,6 @@ async fn give_back<P>(context: &Context<P>, lease: &Lease, job: &Job) -> Result<
     }
 }
 
-/// To be asked before each step that cannot be taken back.
-fn go_on(lease: &Lease, hold: &Hold) -> Result<(), Failure> {
-    if lease.cancelled || hold.cancelled.is_cancelled() {
-        return Err(Failure::Cancelled);
-    }
-    if hold.is_fresh() { Ok(()) } else { Err(Failure::Stale) }
-}
-
-/// Makes the container and starts it; removes it again if it does not start.
-async fn start<P: Provider>(
-    context: &Context<P>,
-    lease: &mut Lease,
-    hold: &Hold,
-    spec: &RunnerSpec,
-) -> Result<RunnerHandle, Failure> {
-    record(context, lease, Progress { runner: Some(&spec.name), ..Progress::default() }).await?;
-    go_on(lease, hold)?;
-    let handle = context.report(context.provider.create(spec).await)?;
-    lease.happened(What::Created, format!("container {}", short(&handle.id)));
-    let started = start_held(context, lease, hold, &handle).await;
-    if let Err(failure) = started {
-        // Whoever holds the job now may have found the runner up, if it was asked to start.
-        if gone(context, lease).await.is_err() && !matches!(failure, Failure::Stale | Failure::Cancelled) {
-            return Err(Failure::Lost);
-        }
-        finish::remove(context, &handle).await;
-        return Err(failure);
-    }
-    lease.happened(What::Started, format!("by worker {}", context.worker));
-    // The container is up, so from here on it is watched: were the lease lost just now, the keeper hears of it.
-    if let Err(failure) = record(context, lease, Progress { started: true, ..Progress::default() }).await {
-        warn!(error = %chain(&failure), "The runner is up already");
-    }
-    Ok(handle)
-}
-
-/// Starts a container whose slot the queue holds for it. That comes first: a runner that is up while the queue knows only
-/// of its preparation would lose its slot with its worker, and another one would be started in it.
-async fn start_held<P: Provider>(
-    context: &Context<P>,
-    lease: &mut Lease,
-    hold: &Hold,
-    handle: &RunnerHandle,
-) -> Result<(), Failure> {
-    match context.queue.progress(lease, Progress { started: true, ..Progress::default() }).await {
-        Ok(()) => {}
-        Err(QueueError::LeaseLost { .. }) => return Err(Failure::Stale),
-        Err(error) => return Err(error.into()),
-    }
-    go_on(lease, hold)?;
-    Ok(context.report(context.provider.start(handle).await)?)
-}
-
 /// The container that an earlier attempt has left on this engine, if there is one of use, and which attempt: one that is up, or
 /// one whose runner took the job, and nobody has told of its end. The others are removed: the end of a runner without a job was
 /// counted once. A runner that took another job is that job's.
@@ -238,6 +191,9 @@ async fn found_running<P: Provider>(context: &Context<P>, lease: &mut Lease) -> 
             continue;
         }
         let (state, runner) = (found.state, Runner::from(found));
+        if state == RunnerState::Running && running.is_some() {
+            continue; // it may work on a job: the janitor finds out, once this one's has ended
+        }
         let is_of_use = match state {
             RunnerState::Created => false,
             RunnerState::Running => true,
@@ -316,7 +272,7 @@ pub(super) async fn record_surely<P>(
 }
 
 /// Has the queue know that nothing of the job's runner is up, so that it is not taken for lost with its container.
-async fn gone<P>(context: &Context<P>, lease: &mut Lease) -> Result<(), Failure> {
+pub(super) async fn gone<P>(context: &Context<P>, lease: &mut Lease) -> Result<(), Failure> {
     record_surely(context, lease, Progress { gone: true, ..Progress::default() }).await
 }
 
@@ -357,9 +313,4 @@ pub(super) async fn settle<P>(context: &Context<P>, lease: Lease, hold: Hold, se
         }
         Err(error) => warn!(error = %chain(&error), "The job is not settled by this worker"),
     }
-}
-
-/// The part of a container's id that people use.
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
 }

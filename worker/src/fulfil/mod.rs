@@ -6,6 +6,7 @@ mod idle;
 mod job;
 mod register;
 mod retire;
+mod start;
 mod watch;
 
 pub use failure::Failure;

@@ -57,7 +57,11 @@ pub async fn deregister(
         None => github.find_runner(scope, name).await?.map(|runner| runner.id),
     };
     let Some(id) = id else { return Ok(true) };
-    let deleted = github.delete_runner(scope, id).await?;
+    let deleted = match github.delete_runner(scope, id).await {
+        // Its answer was lost: done or not, once more tells.
+        Err(error) if error.may_have_happened() => github.delete_runner(scope, id).await?,
+        answered => answered?,
+    };
     debug!(runner.name = %name, ?deleted, "The runner's registration");
     Ok(deleted != Deleted::Busy)
 }

@@ -14,6 +14,7 @@ use super::{
     idle::{self, IDLE_MAX, Verdict},
     job::{Runner, record},
     register::deregister,
+    retire::works,
 };
 use crate::{
     context::Context,
@@ -200,6 +201,11 @@ impl Watch {
         let Some((_, next)) = self.next.take() else { return };
         if next != Next::StopJob && self.observed.job().is_some() {
             return; // it works on a job, and what the API says does not matter
+        }
+        if next != Next::StopJob && works(context, runner).await {
+            // What it has printed has yet to come here, or cannot be seen.
+            self.next = Some((Instant::now() + RETIRE_AGAIN, next));
+            return;
         }
         match next {
             Next::Retire => self.retire(context, lease, runner).await,

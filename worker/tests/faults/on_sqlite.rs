@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 #![allow(dead_code, reason = "what only `main.rs` needs")]
 
+mod busy;
 mod clocks;
 mod counts;
 mod deprecated;

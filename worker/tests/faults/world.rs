@@ -26,7 +26,7 @@ use crate::{
 };
 
 pub(crate) const SECRET: &str = "a secret of at least sixteen bytes";
-const TOKEN: &str = "ghp_standIn";
+pub(crate) const TOKEN: &str = "ghp_standIn";
 
 /// How long anything may take here: the machine may be busy with other tests.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
