@@ -44,7 +44,7 @@ async fn jobs_leave_in_the_order_in_which_they_came_and_scopes_take_turns() {
 #[tokio::test]
 async fn ten_jobs_of_a_quiet_repository_behind_ten_thousand_of_a_noisy_one_are_among_the_first_twenty() {
     let test = TestQueue::new().await;
-    for noisy in (1..=10_000).collect::<Vec<u64>>().chunks(500) {
+    for noisy in (1..=10_000).collect::<Vec<u64>>().chunks(100) {
         join_all(noisy.iter().map(|id| test.enqueue(*id))).await;
     }
     for id in 10_001..=10_010 {
