@@ -1,7 +1,7 @@
 //! What `ingest` and `worker` have in common.
 //!
 //! [`model`] holds the nouns, without I/O. [`queue`] is the only thing that ties the two
-//! processes together. `github` (a cargo feature) is the client of GitHub's REST API, which
+//! processes together; [`workflow_job`] decides what is to be done there about what GitHub says of a job. `github` (a cargo feature) is the client of GitHub's REST API, which
 //! only the worker has.
 
 pub mod admin;
@@ -16,3 +16,4 @@ pub mod shutdown;
 pub mod status;
 pub mod telemetry;
 mod tls;
+pub mod workflow_job;

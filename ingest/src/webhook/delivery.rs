@@ -5,9 +5,9 @@ use std::{borrow::Cow, str::FromStr};
 use actix_web::{
     HttpRequest,
     dev::Payload,
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue},
+    http::header::{AsHeaderName, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use shared::model::DeliveryId;
+use shared::model::{DeliveryId, HookTarget};
 
 use super::{
     body::{Body, BodyLimits},
@@ -17,6 +17,7 @@ use super::{
 
 const DELIVERY: &str = "X-GitHub-Delivery";
 const EVENT: &str = "X-GitHub-Event";
+const HOOK_ID: &str = "X-GitHub-Hook-ID";
 const TARGET_TYPE: &str = "X-GitHub-Hook-Installation-Target-Type";
 
 /// The event that a delivery tells of.
@@ -30,17 +31,6 @@ pub(super) enum EventKind {
     Other(String),
 }
 
-/// What the hook belongs to.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum HookTarget {
-    Repository,
-    Organization,
-    /// GitHub calls it `business`.
-    Enterprise,
-    /// A GitHub App, which GitHub calls `integration`.
-    App,
-}
-
 /// How the JSON lies in the body.
 enum Encoding {
     Json,
@@ -52,6 +42,7 @@ pub(super) struct Delivery {
     id: DeliveryId,
     event: EventKind,
     target: HookTarget,
+    hook: Option<u64>,
     encoding: Encoding,
     body: Body,
 }
@@ -78,6 +69,7 @@ impl Delivery {
             id: parsed(headers, DELIVERY)?,
             event: parsed(headers, EVENT)?,
             target: target(headers),
+            hook: number(headers, HOOK_ID),
             encoding: encoding(headers)?,
             body,
         })
@@ -96,6 +88,11 @@ impl Delivery {
     /// What the hook belongs to.
     pub(super) fn target(&self) -> HookTarget {
         self.target
+    }
+
+    /// The hook's id, if it says so.
+    pub(super) fn hook(&self) -> Option<u64> {
+        self.hook
     }
 
     /// The JSON in its body.
@@ -121,7 +118,11 @@ pub(super) fn claimed_id(request: &HttpRequest) -> Option<DeliveryId> {
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+    number(headers, CONTENT_LENGTH)
+}
+
+fn number(headers: &HeaderMap, name: impl AsHeaderName) -> Option<u64> {
+    headers.get(name)?.to_str().ok()?.trim().parse().ok()
 }
 
 /// Reads a header of which there must be one.

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use shared::queue::QueueError;
+use shared::{queue::QueueError, workflow_job::cut};
 
 use super::{
     answer::{Answer, Verdict},
     signature::SignatureProblem,
-    text::cut,
 };
 
 /// The most characters of an error that the sender is shown.
@@ -50,7 +49,7 @@ pub(super) enum ReceiveError {
 
     /// Not the JSON of a `workflow_job` event.
     #[error("the body is no workflow_job event: {}", cut(&.0.to_string(), SHOWN_CHARS_MAX))]
-    Malformed(serde_json::Error),
+    Malformed(#[from] serde_json::Error),
 
     /// It asks for something that cannot be.
     #[error("{0}")]

@@ -3,17 +3,20 @@
 use std::{future::Future, time::Duration};
 
 use shared::{
-    model::{JobState, RunnerNamePrefix},
+    model::{DeliveryId, JobState, Origin, RunnerNamePrefix},
     pools::LivePools,
-    queue::{CancelOutcome, Enqueued, Noted, Queue, QueueError, Served},
+    queue::{CancelOutcome, Enqueued, Noted, Queue, QueueError},
+    telemetry::chain,
+    workflow_job::Decision,
 };
 use tokio::{sync::Semaphore, time::timeout};
+use tracing::warn;
 
 use super::{
     answer::{Answer, Verdict},
     body::BodyLimits,
-    decide::{Decision, GivenTo},
     error::ReceiveError,
+    sightings::Sightings,
     signature::Signatures,
 };
 use crate::metrics::DeliveryMetrics;
@@ -32,6 +35,7 @@ pub(crate) struct Inbox {
     pub(super) prefix: RunnerNamePrefix,
     pub(super) metrics: DeliveryMetrics,
     queue: Queue,
+    sightings: Sightings,
     waiting: Semaphore,
 }
 
@@ -44,7 +48,8 @@ impl Inbox {
         metrics: DeliveryMetrics,
         queue: Queue,
     ) -> Self {
-        Self { signatures, limits, pools, prefix, metrics, queue, waiting: Semaphore::new(WAITING_MAX) }
+        let (sightings, waiting) = (Sightings::default(), Semaphore::new(WAITING_MAX));
+        Self { signatures, limits, pools, prefix, metrics, queue, sightings, waiting }
     }
 
     /// Does what was decided about the delivery. What it answers with success is stored.
@@ -52,14 +57,10 @@ impl Inbox {
     /// # Errors
     ///
     /// When the decision is a refusal, or the queue does not do its part.
-    pub(super) async fn carry_out(
-        &self,
-        decision: Decision,
-        delivery: &shared::model::DeliveryId,
-    ) -> Result<Answer, ReceiveError> {
+    pub(super) async fn carry_out(&self, decision: &Decision, delivery: &DeliveryId) -> Result<Answer, ReceiveError> {
         match decision {
             Decision::Enqueue(message) => {
-                let enqueued = self.ask(self.queue.enqueue(&message)).await?;
+                let enqueued = self.ask(self.queue.enqueue(message)).await?;
                 Ok(match enqueued {
                     Enqueued::Stored => Answer::new(
                         Verdict::Queued,
@@ -75,7 +76,7 @@ impl Inbox {
                 })
             }
             Decision::Cancel { pool, job, reason } => {
-                let cancelled = self.ask(self.queue.cancel(&pool, job, Some(delivery), &reason)).await?;
+                let cancelled = self.ask(self.queue.cancel(pool, *job, Some(delivery), reason)).await?;
                 Ok(match cancelled {
                     CancelOutcome::Cancelled | CancelOutcome::Flagged | CancelOutcome::Tombstone => {
                         Answer::new(Verdict::Cancelled, format!("job {job} is cancelled"))
@@ -86,15 +87,8 @@ impl Inbox {
                     CancelOutcome::DuplicateDelivery => seen(),
                 })
             }
-            Decision::Note { pool, job, runner, detail } => {
-                let noted = match &runner {
-                    None => self.ask(self.queue.note(&pool, job, delivery, &detail)).await?,
-                    Some(GivenTo { name, by, completed }) => {
-                        let (by, completed) = (*by, *completed);
-                        let served = Served { job, runner: name, by, completed, delivery, detail: &detail };
-                        self.ask(self.queue.served(&pool, &served)).await?
-                    }
-                };
+            Decision::Note(note) => {
+                let (noted, job) = (self.ask(note.take_down(&self.queue, delivery)).await?, note.job);
                 Ok(match noted {
                     Noted::Recorded => Answer::new(Verdict::Noted, format!("it is on the record of job {job}")),
                     Noted::Unknown => Answer::new(Verdict::Ignored, format!("job {job} did not come through here")),
@@ -102,11 +96,27 @@ impl Inbox {
                 })
             }
             Decision::Unmatched(unmatched) => {
-                self.ask(self.queue.record_unmatched(&unmatched)).await?;
-                Ok(Answer::new(Verdict::Ignored, unmatched.detail))
+                self.ask(self.queue.record_unmatched(unmatched)).await?;
+                Ok(Answer::new(Verdict::Ignored, unmatched.detail.clone()))
             }
-            Decision::Ignore(reason) => Ok(Answer::new(Verdict::Ignored, reason)),
-            Decision::Refuse(reason) => Err(ReceiveError::Refused(reason)),
+            Decision::Ignore(reason) => Ok(Answer::new(Verdict::Ignored, reason.clone())),
+            Decision::Refuse(reason) => Err(ReceiveError::Refused(reason.clone())),
+        }
+    }
+
+    /// Has the queue remember where jobs of ours come from, for whoever looks for those of which no webhook came. Told
+    /// of late, it is not told again; and a failure is no reason to refuse the delivery, for the next one tells.
+    pub(super) async fn remember(&self, decision: &Decision, origin: &Origin) {
+        let is_ours = matches!(decision, Decision::Enqueue(_) | Decision::Cancel { .. } | Decision::Note(_));
+        if !is_ours || !self.sightings.is_news(origin) {
+            return;
+        }
+        match timeout(QUEUE_DEADLINE, self.queue.remember(origin)).await {
+            Ok(Ok(())) => self.sightings.told(origin),
+            Ok(Err(error)) => {
+                warn!(repository = %origin.repository, error = %chain(&error), "Cannot have the repository remembered yet");
+            }
+            Err(_elapsed) => warn!(repository = %origin.repository, "Cannot have the repository remembered yet"),
         }
     }
 

@@ -5,17 +5,14 @@
 
 mod answer;
 mod body;
-mod decide;
 mod delivery;
 mod error;
-mod event;
 mod inbox;
 mod linger;
 mod receive;
 mod routes;
-mod scope;
+mod sightings;
 mod signature;
-mod text;
 
 pub(crate) use answer::Verdict;
 pub(crate) use body::BodyLimits;

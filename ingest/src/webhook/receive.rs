@@ -4,19 +4,17 @@ use std::time::Instant;
 
 use actix_web::{HttpRequest, HttpResponse, dev::Payload};
 use shared::{
-    model::{DeliveryId, JobId},
+    model::{DeliveryId, JobId, RegisterAt},
     telemetry::chain,
+    workflow_job::{WorkflowJobEvent, decide},
 };
 use tracing::{field::display, info, warn};
 
 use super::{
     answer::{Answer, Verdict},
-    decide::decide,
     delivery::{Delivery, EventKind, claimed_id},
     error::ReceiveError,
-    event::WorkflowJobEvent,
     inbox::Inbox,
-    scope::{Hook, RegisterAt},
 };
 
 /// Receives one delivery from GitHub, and answers it.
@@ -54,18 +52,21 @@ async fn process(
     job: &mut Option<JobId>,
 ) -> Result<Answer, ReceiveError> {
     let delivery = Delivery::receive(request, payload, &inbox.signatures, &inbox.limits).await?;
-    let decision = match delivery.event() {
-        EventKind::Ping => return Ok(Answer::new(Verdict::Pong, "the hook works")),
-        EventKind::Other(_) => return Ok(Answer::new(Verdict::Ignored, "nothing is done about this event")),
+    match delivery.event() {
+        EventKind::Ping => Ok(Answer::new(Verdict::Pong, "the hook works")),
+        EventKind::Other(_) => Ok(Answer::new(Verdict::Ignored, "nothing is done about this event")),
         EventKind::WorkflowJob => {
             let json = delivery.json()?;
             let event = WorkflowJobEvent::parse(&json)?;
             *job = Some(event.workflow_job.id);
-            let hook = Hook { delivery: delivery.id(), target: delivery.target(), register_at };
-            decide(&event, hook, &inbox.pools.now(), &inbox.prefix)
+            let origin = event.origin(delivery.target(), delivery.hook(), register_at);
+            let decision = decide(&event, &origin, delivery.id(), &inbox.pools.now(), &inbox.prefix);
+            // Beside each other, so that together they take no longer.
+            let (answer, ()) =
+                tokio::join!(inbox.carry_out(&decision, delivery.id()), inbox.remember(&decision, &origin));
+            answer
         }
-    };
-    inbox.carry_out(decision, delivery.id()).await
+    }
 }
 
 fn log_failure(error: &ReceiveError, delivery: Option<&DeliveryId>, job: Option<JobId>) {

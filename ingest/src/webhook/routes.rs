@@ -6,7 +6,9 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-use super::{answer::Json, inbox::Inbox, receive::receive, scope::RegisterAt};
+use shared::model::RegisterAt;
+
+use super::{answer::Json, inbox::Inbox, receive::receive};
 
 /// Adds the routes to an application whose data has an [`Inbox`].
 pub(crate) fn routes(config: &mut ServiceConfig) {

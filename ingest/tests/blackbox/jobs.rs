@@ -5,7 +5,7 @@ use shared::model::JobState;
 
 use super::app::{App, Delivery, event, event_with};
 
-fn outcome(code: u16, status: &str) -> (u16, String) {
+pub(super) fn outcome(code: u16, status: &str) -> (u16, String) {
     (code, status.to_owned())
 }
 

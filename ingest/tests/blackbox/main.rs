@@ -7,6 +7,7 @@ mod app;
 mod bodies;
 mod client;
 mod jobs;
+mod origins;
 mod outage;
 mod payloads;
 mod process;

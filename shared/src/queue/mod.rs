@@ -22,6 +22,7 @@ mod operation;
 mod record;
 mod redis;
 mod script;
+mod seen;
 mod sqlite;
 mod store;
 
@@ -35,3 +36,4 @@ pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use moved::{Moved, MovedPool};
 pub use operation::{Announcement, Ending, Progress, Queue};
 pub use record::{Event, JobRecord, PostMortem, What};
+pub use seen::Seen;

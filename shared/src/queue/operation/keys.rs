@@ -15,6 +15,9 @@ pub(super) const IDENTITY: &str = "gha:identity";
 /// The hash of workers: name to what it said last, as JSON.
 pub(super) const WORKERS: &str = "gha:workers";
 
+/// The hash of where jobs come from: repository to what a delivery said last, as JSON.
+pub(super) const SEEN: &str = "gha:{gha:reconcile}:seen";
+
 /// The prefix of the records of jobs that no pool takes. No pool can be called so.
 pub(super) const UNMATCHED: &str = "gha:{*}:";
 

@@ -20,6 +20,7 @@ mod move_to;
 mod read;
 mod reserve;
 mod restore;
+mod seen;
 mod settle;
 mod wait;
 mod worker;

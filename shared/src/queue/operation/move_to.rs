@@ -21,8 +21,9 @@ const IDENTITY_MEMORY: std::time::Duration = std::time::Duration::from_secs(10);
 type Page = (Vec<String>, Vec<Vec<Vec<u8>>>);
 
 impl Queue {
-    /// Moves all jobs and records to `target`, with the pools' limits, and closes this store for good: whoever goes on using it is
-    /// refused from the first moment on, with an error that [is transient](QueueError::is_transient) and says what to do.
+    /// Moves all jobs and records to `target`, with the pools' limits and what is remembered of where jobs come from, and closes this
+    /// store for good: whoever goes on using it is refused from the first moment on, with an error that
+    /// [is transient](QueueError::is_transient) and says what to do.
     ///
     /// Jobs that wait stay in their order within a scope, and have waited since when they did. Those that a worker holds keep their slot,
     /// and their worker has one lease's time to adopt them, from its first call to `target` on. Records expire when they would have. Of a
@@ -49,6 +50,7 @@ impl Queue {
             moved.pools.push(self.move_pool(target, pool).await?);
         }
         self.move_jobs(target, keys::UNMATCHED, "ended", |_| moved.unmatched += 1).await?;
+        self.move_seen(target).await?;
         Ok(moved)
     }
 

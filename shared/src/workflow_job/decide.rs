@@ -1,14 +1,14 @@
 //! What a delivery asks for. Values in, values out: nothing here waits or fails.
 
-use shared::{
-    model::{JobId, JobMessage, Pool, PoolName, Pools, RunnerName, RunnerNamePrefix, Scope},
-    queue::{ServedBy, Unmatched},
-};
-
 use super::{
+    Note,
     event::{Action, WorkflowJob, WorkflowJobEvent},
-    scope::{Hook, scope},
+    note::GivenTo,
     text::cut,
+};
+use crate::{
+    model::{DeliveryId, JobId, JobMessage, Origin, Pool, PoolName, Pools, RunnerName, RunnerNamePrefix, Scope},
+    queue::{ServedBy, Unmatched},
 };
 
 /// The most characters of a name that are kept.
@@ -22,13 +22,20 @@ const URL_BYTES_MAX: usize = 2048;
 
 /// What is to be done about an event.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) enum Decision {
+pub enum Decision {
     /// Put the job into the queue.
     Enqueue(Box<JobMessage>),
     /// Cancel the job, wherever it is.
-    Cancel { pool: PoolName, job: JobId, reason: String },
+    Cancel {
+        /// The pool that it is looked for in first.
+        pool: PoolName,
+        /// The job.
+        job: JobId,
+        /// Why, for its record.
+        reason: String,
+    },
     /// Put it on the job's record; and with a runner, see to what follows from its being that one.
-    Note { pool: PoolName, job: JobId, runner: Option<GivenTo>, detail: String },
+    Note(Note),
     /// Keep a record of a job that no pool takes.
     Unmatched(Unmatched),
     /// Nothing, for this reason.
@@ -37,47 +44,38 @@ pub(super) enum Decision {
     Refuse(String),
 }
 
-/// The runner that GitHub gave a job to.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct GivenTo {
-    /// Its name, cut.
-    pub(super) name: String,
-    /// Whose it is.
-    pub(super) by: ServedBy,
-    /// Whether it is done with the job.
-    pub(super) completed: bool,
-}
-
-/// Decides what is to be done about `event`.
-pub(super) fn decide(
+/// Decides what is to be done about `event`, which `delivery` brought from `origin`.
+#[must_use]
+pub fn decide(
     event: &WorkflowJobEvent<'_>,
-    hook: Hook<'_>,
+    origin: &Origin,
+    delivery: &DeliveryId,
     pools: &Pools,
     prefix: &RunnerNamePrefix,
 ) -> Decision {
     match event.action {
-        Action::Queued => queued(event, hook, pools),
+        Action::Queued => queued(event, origin, delivery, pools),
         Action::Waiting => Decision::Ignore("the job waits for an approval".to_owned()),
         Action::InProgress | Action::Completed => progress(event, pools, prefix),
         Action::Other => Decision::Ignore("nothing is done about this action".to_owned()),
     }
 }
 
-fn queued(event: &WorkflowJobEvent<'_>, hook: Hook<'_>, pools: &Pools) -> Decision {
+fn queued(event: &WorkflowJobEvent<'_>, origin: &Origin, delivery: &DeliveryId, pools: &Pools) -> Decision {
     let job = &event.workflow_job;
     let routed = pools.route(&job.labels, &event.repository.full_name);
     // Before the pool is looked at: a hook on the wrong route is refused even if no pool takes its job.
-    let scope = match scope(event, hook, routed.as_ref().ok().copied()) {
+    let scope = match origin.scope(routed.as_ref().ok().copied()) {
         Ok(scope) => scope,
         Err(refusal) => return Decision::Refuse(refusal),
     };
     match routed {
-        Ok(pool) => Decision::Enqueue(Box::new(message(event, hook, pool, scope))),
+        Ok(pool) => Decision::Enqueue(Box::new(message(event, delivery, pool, scope))),
         Err(unrouted) => Decision::Unmatched(Unmatched {
             job_id: job.id,
             repository: event.repository.full_name.clone(),
             labels: job.labels.clone(),
-            delivery: hook.delivery.clone(),
+            delivery: delivery.clone(),
             reason: unrouted.reason(),
             detail: cut(&unrouted.to_string(), REASON_CHARS_MAX),
         }),
@@ -116,7 +114,7 @@ fn progress(event: &WorkflowJobEvent<'_>, pools: &Pools, prefix: &RunnerNamePref
     } else {
         format!("GitHub: in progress {on}")
     };
-    Decision::Note { pool, job: job.id, runner, detail }
+    Decision::Note(Note { pool, job: job.id, runner, detail })
 }
 
 /// Whose runner it is, by its name.
@@ -128,7 +126,7 @@ fn whose(runner: &str, job: &WorkflowJob<'_>, prefix: &RunnerNamePrefix) -> Serv
     }
 }
 
-fn message(event: &WorkflowJobEvent<'_>, hook: Hook<'_>, pool: &Pool, scope: Scope) -> JobMessage {
+fn message(event: &WorkflowJobEvent<'_>, delivery: &DeliveryId, pool: &Pool, scope: Scope) -> JobMessage {
     let job = &event.workflow_job;
     // It becomes a link on a page.
     let is_page = |url: &&str| url.starts_with("https://") || url.starts_with("http://");
@@ -144,18 +142,19 @@ fn message(event: &WorkflowJobEvent<'_>, hook: Hook<'_>, pool: &Pool, scope: Sco
         labels: job.labels.clone(),
         pool: pool.name.clone(),
         installation_id: event.installation.as_ref().map(|installation| installation.id),
-        delivery: hook.delivery.clone(),
+        delivery: delivery.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use shared::{pools, settings::Environment};
 
-    use super::{
-        super::{delivery::HookTarget, scope::RegisterAt},
-        *,
+    use super::*;
+    use crate::{
+        model::{HookTarget, RegisterAt},
+        pools,
+        settings::Environment,
     };
 
     const REPOSITORY: &str = "octo-org/octo-repo";
@@ -200,8 +199,8 @@ mod tests {
     fn decided(event: &Value, target: HookTarget, register_at: RegisterAt) -> Decision {
         let text = event.to_string();
         let event = WorkflowJobEvent::parse(text.as_bytes()).unwrap();
-        let hook = Hook { delivery: &"guid".parse().unwrap(), target, register_at };
-        decide(&event, hook, &pools(), &RunnerNamePrefix::default())
+        let origin = event.origin(target, None, register_at);
+        decide(&event, &origin, &"guid".parse().unwrap(), &pools(), &RunnerNamePrefix::default())
     }
 
     fn by_hook(event: &Value) -> Decision {
@@ -314,7 +313,10 @@ mod tests {
             (json!({}), "GitHub: completed, no conclusion, on no runner"),
         ] {
             let decision = completed(job.clone());
-            assert!(matches!(&decision, Decision::Note { detail, .. } if detail == says), "{job} gave {decision:?}");
+            assert!(
+                matches!(&decision, Decision::Note(Note { detail, .. }) if detail == says),
+                "{job} gave {decision:?}"
+            );
         }
     }
 
@@ -322,7 +324,7 @@ mod tests {
     fn a_note_says_when_the_runner_was_started_for_another_job() {
         let noted = by_hook(&event("in_progress", json!({ "runner_name": "gha-8-2" }), json!({})));
         let says = "GitHub: in progress on runner gha-8-2, which was started for job 8";
-        assert!(matches!(&noted, Decision::Note { detail, .. } if detail == says), "{noted:?}");
+        assert!(matches!(&noted, Decision::Note(Note { detail, .. }) if detail == says), "{noted:?}");
     }
 
     #[test]

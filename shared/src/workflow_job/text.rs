@@ -1,7 +1,8 @@
 //! Text of strangers, made fit for records, logs and terminals.
 
 /// The first `most` characters of `text`, with spaces for control characters: such text ends up on terminals.
-pub(super) fn cut(text: &str, most: usize) -> String {
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
     text.chars().take(most).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

@@ -3,32 +3,34 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
-use shared::model::{JobId, Labels, RepositoryName};
 
-use super::error::ReceiveError;
+use crate::model::{HookTarget, JobId, Labels, Origin, RegisterAt, RepositoryName};
 
 /// A `workflow_job` event. Fields and values that are not known here are no error: GitHub adds them at any time.
-#[derive(Deserialize)]
-pub(super) struct WorkflowJobEvent<'a> {
-    pub(super) action: Action,
+#[derive(Debug, Deserialize)]
+pub struct WorkflowJobEvent<'a> {
+    /// What happened.
+    pub action: Action,
+    /// The job that it happened to.
     #[serde(borrow)]
-    pub(super) workflow_job: WorkflowJob<'a>,
-    pub(super) repository: Repository,
+    pub workflow_job: WorkflowJob<'a>,
+    /// The job's repository.
+    pub repository: Repository,
     /// Only where the repository belongs to one.
     #[serde(borrow, default)]
-    pub(super) organization: Option<Organization<'a>>,
+    pub organization: Option<Organization<'a>>,
     /// Only where the repository belongs to one.
     #[serde(borrow, default)]
-    pub(super) enterprise: Option<Enterprise<'a>>,
+    pub enterprise: Option<Enterprise<'a>>,
     /// Only where the delivery came through an App.
     #[serde(default)]
-    pub(super) installation: Option<Installation>,
+    pub installation: Option<Installation>,
 }
 
 /// What happened to the job.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Action {
+pub enum Action {
     /// It wants a runner.
     Queued,
     /// It waits for an approval, and is queued again later.
@@ -43,47 +45,65 @@ pub(super) enum Action {
 }
 
 /// The job.
-#[derive(Deserialize)]
-pub(super) struct WorkflowJob<'a> {
-    pub(super) id: JobId,
-    pub(super) run_id: u64,
+#[derive(Debug, Deserialize)]
+pub struct WorkflowJob<'a> {
+    /// Its id.
+    pub id: JobId,
+    /// Its workflow run.
+    pub run_id: u64,
+    /// Which attempt of that run, from 1.
     #[serde(default = "first_attempt")]
-    pub(super) run_attempt: u32,
+    pub run_attempt: u32,
+    /// Its name: any text.
     #[serde(borrow)]
-    pub(super) name: Cow<'a, str>,
+    pub name: Cow<'a, str>,
+    /// The workflow's name.
     #[serde(default)]
-    pub(super) workflow_name: Option<Cow<'a, str>>,
+    pub workflow_name: Option<Cow<'a, str>>,
+    /// Its page.
     #[serde(default)]
-    pub(super) html_url: Option<Cow<'a, str>>,
-    pub(super) labels: Labels,
+    pub html_url: Option<Cow<'a, str>>,
+    /// The labels of `runs-on`.
+    pub labels: Labels,
+    /// How it ended, once it has.
     #[serde(default)]
-    pub(super) conclusion: Option<Cow<'a, str>>,
+    pub conclusion: Option<Cow<'a, str>>,
+    /// The runner's id; 0 or none where there is no runner.
     #[serde(default)]
-    runner_id: Option<u64>,
+    pub runner_id: Option<u64>,
+    /// The runner's name; empty or none where there is no runner.
     #[serde(default)]
-    runner_name: Option<Cow<'a, str>>,
+    pub runner_name: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Repository {
-    pub(super) full_name: RepositoryName,
+/// A repository.
+#[derive(Debug, Deserialize)]
+pub struct Repository {
+    /// `owner/name`.
+    pub full_name: RepositoryName,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Organization<'a> {
+/// An organization.
+#[derive(Debug, Deserialize)]
+pub struct Organization<'a> {
+    /// What it is called.
     #[serde(borrow)]
-    pub(super) login: Cow<'a, str>,
+    pub login: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Enterprise<'a> {
+/// An enterprise.
+#[derive(Debug, Deserialize)]
+pub struct Enterprise<'a> {
+    /// What it is called in addresses.
     #[serde(borrow)]
-    pub(super) slug: Cow<'a, str>,
+    pub slug: Cow<'a, str>,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Installation {
-    pub(super) id: u64,
+/// The installation of a GitHub App.
+#[derive(Debug, Deserialize)]
+pub struct Installation {
+    /// Its id.
+    pub id: u64,
 }
 
 const fn first_attempt() -> u32 {
@@ -95,15 +115,30 @@ impl<'a> WorkflowJobEvent<'a> {
     ///
     /// # Errors
     ///
-    /// [`ReceiveError::Malformed`].
-    pub(super) fn parse(json: &'a [u8]) -> Result<Self, ReceiveError> {
-        serde_json::from_slice(json).map_err(ReceiveError::Malformed)
+    /// When it is no JSON of such an event.
+    pub fn parse(json: &'a [u8]) -> serde_json::Result<Self> {
+        serde_json::from_slice(json)
+    }
+
+    /// Where the job comes from, by the event and by the delivery that brought it.
+    #[must_use]
+    pub fn origin(&self, target: HookTarget, hook: Option<u64>, register_at: RegisterAt) -> Origin {
+        Origin {
+            repository: self.repository.full_name.clone(),
+            organization: self.organization.as_ref().map(|organization| organization.login.clone().into_owned()),
+            enterprise: self.enterprise.as_ref().map(|enterprise| enterprise.slug.clone().into_owned()),
+            installation: self.installation.as_ref().map(|installation| installation.id),
+            target,
+            hook,
+            register_at,
+        }
     }
 }
 
 impl WorkflowJob<'_> {
     /// The name of the runner that has or had the job. GitHub says 0 or null, and null or "", where there was none.
-    pub(super) fn runner(&self) -> Option<Cow<'_, str>> {
+    #[must_use]
+    pub fn runner(&self) -> Option<Cow<'_, str>> {
         match (self.runner_name.as_deref(), self.runner_id) {
             (Some(name), _) if !name.is_empty() => Some(Cow::Borrowed(name)),
             (_, Some(id)) if id != 0 => Some(Cow::Owned(format!("number {id}"))),
