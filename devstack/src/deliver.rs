@@ -16,8 +16,9 @@ use crate::github::HookTarget;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What GitHub calls itself when it delivers.
 const HOOKSHOT: &str = "GitHub-Hookshot/57a1d2c";
-/// The id of the hook, and of what it was set up for: the stand-in has one of each.
-const HOOK_ID: &str = "512345678";
+/// The id of the hook: the stand-in gives the same to all.
+pub const HOOK_ID: &str = "512345678";
+/// The id of what it was set up for.
 const TARGET_ID: &str = "701234567";
 /// How much of an answer is read.
 const ANSWER_BYTES_MAX: usize = 4096;

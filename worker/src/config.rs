@@ -14,6 +14,9 @@ use shared::{
 
 use crate::{provider::docker::DockerConfig, served::ServedPools};
 
+/// How long after one comparison with GitHub the next one is made, unless it is said.
+pub const RECONCILE_EVERY: Duration = Duration::from_mins(5);
+
 /// Settings of this worker alone, from the variables that begin with `WORKER_`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -38,6 +41,10 @@ pub struct WorkerConfig {
     /// the next worker.
     #[serde(deserialize_with = "settings::seconds::<_, 0, 86_400>")]
     pub drain_seconds: Duration,
+    /// `WORKER_RECONCILE_SECONDS`, 0 to 86400, default 300. How long after one comparison with GitHub the next one is made, by
+    /// whichever worker; with 0, this one makes none.
+    #[serde(deserialize_with = "settings::seconds::<_, 0, 86_400>")]
+    pub reconcile_seconds: Duration,
 }
 
 impl Default for WorkerConfig {
@@ -49,6 +56,7 @@ impl Default for WorkerConfig {
             starts: None,
             pools: Vec::new(),
             drain_seconds: Duration::ZERO,
+            reconcile_seconds: RECONCILE_EVERY,
         }
     }
 }

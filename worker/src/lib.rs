@@ -2,7 +2,7 @@
 //!
 //! [`dispatch`] takes jobs from the queue; [`fulfil`] gives each its runner, through GitHub and a [`provider`], and
 //! stays with it to its end; [`keeper`] keeps the leases alive; [`janitor`] takes up what others left behind;
-//! [`audit`] has the queue looked through.
+//! [`audit`] has the queue looked through, and [`source::reconcile`] compares it with GitHub.
 
 pub mod audit;
 pub mod cli;
@@ -18,4 +18,5 @@ pub mod metrics;
 pub mod provider;
 pub mod runner;
 pub mod served;
+pub mod source;
 pub mod startup;

@@ -8,6 +8,8 @@ use prometheus_client::{
 };
 use shared::{model::JobState, telemetry::Registry};
 
+use crate::source::reconcile::Report;
+
 /// Upper bounds of the time from reservation to started container, in seconds.
 const START_SECONDS: [f64; 10] = [0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0];
 
@@ -19,11 +21,17 @@ pub struct Metrics {
     runners: Gauge,
     engine_up: Gauge,
     audit_repairs: Counter,
+    reconciled: Family<Reconciled, Counter>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
 struct Settled {
     state: &'static str,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Reconciled {
+    what: &'static str,
 }
 
 /// The states that a settled job can be in.
@@ -40,16 +48,19 @@ impl Metrics {
             runners: Gauge::default(),
             engine_up: Gauge::default(),
             audit_repairs: Counter::default(),
+            reconciled: Family::default(),
         };
         for state in SETTLED {
             drop(metrics.settled.get_or_create(&Settled { state: state.as_str() }));
         }
+        metrics.reconciled(&Report::default());
         registry.register(|registry| {
-            let Self { settled, start_seconds, runners, engine_up, audit_repairs } = metrics.clone();
+            let Self { settled, start_seconds, runners, engine_up, audit_repairs, reconciled } = metrics.clone();
             registry.register("jobs_settled", "Leases that ended, by the job's state afterwards", settled);
             registry.register("start_seconds", "From a job's reservation to its started container", start_seconds);
             registry.register("runners", "Runners that this worker looks after", runners);
             registry.register("audit_repairs", "Contradictions in the queue that an audit repaired", audit_repairs);
+            registry.register("reconciled", "What a comparison with GitHub put right", reconciled);
             registry.register("engine_up", "Whether the container engine answers", engine_up);
         });
         metrics
@@ -63,6 +74,13 @@ impl Metrics {
     /// An audit made so many repairs.
     pub fn audited(&self, repairs: u64) {
         self.audit_repairs.inc_by(repairs);
+    }
+
+    /// A comparison with GitHub did that.
+    pub fn reconciled(&self, report: &Report) {
+        for (what, count) in report.counts() {
+            self.reconciled.get_or_create(&Reconciled { what }).inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+        }
     }
 
     /// A container was started so long after its job was reserved.

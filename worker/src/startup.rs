@@ -26,6 +26,7 @@ use crate::{
     limits,
     metrics::Metrics,
     provider::{Provider, docker::DockerProvider},
+    source::reconcile,
 };
 
 /// How long a readiness check waits for the queue.
@@ -58,11 +59,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         keeper.run(until).await;
         Ok(())
     });
-    let (audited, until) = (Arc::clone(&context), stop.clone());
-    parts.spawn(async move {
-        audit::run(&audited, until).await;
-        Ok(())
-    });
+    look_after_queue(&mut parts, &settings, &context, &stop);
     let (watched, until) = (Arc::clone(&context), stop.clone());
     parts.spawn(async move {
         watched.engine.run(&watched.provider, until).await;
@@ -100,6 +97,25 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     farewell(&settings.queue, &settings).await;
     info!("The worker has stopped");
     ended
+}
+
+/// Has the queue audited, and compared with GitHub, until `stop`.
+fn look_after_queue<P: Provider>(
+    parts: &mut JoinSet<anyhow::Result<()>>,
+    settings: &Settings,
+    context: &Arc<Context<P>>,
+    stop: &CancellationToken,
+) {
+    let (audited, until) = (Arc::clone(context), stop.clone());
+    parts.spawn(async move {
+        audit::run(&audited, until).await;
+        Ok(())
+    });
+    let (compared, every, until) = (Arc::clone(context), settings.worker.reconcile_seconds, stop.clone());
+    parts.spawn(async move {
+        reconcile::run(&compared, every, until).await;
+        Ok(())
+    });
 }
 
 fn context(

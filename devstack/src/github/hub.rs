@@ -1,9 +1,10 @@
 //! The one state that the API, the runners' protocol and the owner of a stand-in all look at, behind its lock.
 
 use std::{
-    collections::VecDeque,
+    collections::BTreeMap,
     fmt,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use secrecy::ExposeSecret;
@@ -17,9 +18,11 @@ use super::{
     fault::Faults,
     rate::{Budget, Budgets},
     state::{Event, State},
-    webhook::Delivered,
+    webhook::{Befallen, Delivered, Imp, Mischief},
 };
 
+/// The id of the first attempt at a delivery.
+const FIRST_DELIVERY: u64 = 90_000_000_001;
 /// How many deliveries that failed are kept.
 const FAILED_KEPT: usize = 10_000;
 /// The requests in an hour of those who give no token.
@@ -31,8 +34,10 @@ pub(super) struct Inner {
     pub(super) faults: Faults,
     pub(super) calls: Calls,
     pub(super) delivered: Vec<Delivered>,
-    /// The last deliveries that failed.
-    failed: VecDeque<Event>,
+    /// The last deliveries that failed, by their ids.
+    failed: BTreeMap<u64, Event>,
+    /// Who meddles with webhooks, if somebody does.
+    imp: Option<Imp>,
     budgets: Budgets,
     webhook: Option<Webhook>,
     tokens: Vec<Token>,
@@ -75,7 +80,8 @@ impl Hub {
             faults: Faults::default(),
             calls: Calls::default(),
             delivered: Vec::new(),
-            failed: VecDeque::new(),
+            failed: BTreeMap::new(),
+            imp: None,
             budgets: Budgets::default(),
             webhook: config.webhook.clone(),
             tokens: config.tokens.clone(),
@@ -162,13 +168,15 @@ impl Hub {
     }
 
     /// Keeps what became of a delivery, and, if it failed, what was delivered.
-    pub(super) fn delivered(&self, delivered: Delivered, event: Event) {
+    pub(super) fn delivered(&self, mut delivered: Delivered, event: Event) {
         let mut inner = self.lock();
+        delivered.id = inner.delivered.last().map_or(FIRST_DELIVERY, |last| last.id + 1);
         if !delivered.status.is_some_and(|status| (200..300).contains(&status)) {
             if inner.failed.len() == FAILED_KEPT {
-                inner.failed.pop_front();
+                inner.failed.pop_first();
             }
-            inner.failed.push_back(Event { guid: Some(delivered.guid.clone()), ..event });
+            let again = Event { guid: Some(delivered.guid.clone()), again: true, late: Duration::ZERO, ..event };
+            inner.failed.insert(delivered.id, again);
         }
         inner.delivered.push(delivered);
         drop(inner);
@@ -179,8 +187,26 @@ impl Hub {
     pub(super) fn redeliver(&self) -> usize {
         let failed = std::mem::take(&mut self.lock().failed);
         let count = failed.len();
-        self.send(failed);
+        self.send(failed.into_values());
         count
+    }
+
+    /// Sends one again that failed. Returns whether there is such a one.
+    pub(super) fn redeliver_one(&self, delivery: u64) -> bool {
+        let failed = self.lock().failed.remove(&delivery);
+        let known = failed.is_some();
+        self.send(failed);
+        known
+    }
+
+    /// Has somebody meddle with webhooks from now on, or nobody.
+    pub(super) fn set_mischief(&self, mischief: Option<Mischief>) {
+        self.lock().imp = mischief.map(Imp::new);
+    }
+
+    /// What befell webhooks since.
+    pub(super) fn befallen(&self) -> Befallen {
+        self.lock().imp.as_ref().map(|imp| imp.befallen).unwrap_or_default()
     }
 
     pub(super) fn webhook(&self) -> Option<Webhook> {
@@ -198,7 +224,13 @@ impl Hub {
 
     fn send(&self, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            drop(self.events.send(event)); // fails only once the stand-in has stopped
+            let sent = match &mut self.lock().imp {
+                Some(imp) if !event.again => imp.meddle(event),
+                _ => vec![event],
+            };
+            for event in sent {
+                drop(self.events.send(event)); // fails only once the stand-in has stopped
+            }
         }
         self.wake();
     }

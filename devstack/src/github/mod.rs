@@ -28,7 +28,7 @@ pub use fault::{Effect, Fault};
 pub use permission::{ClassicScope, FineGrained, Permissions};
 pub use stand_in::{StandIn, StandInError, TooLate};
 pub use state::{Conclusion, GroupId, JobSpec, JobStatus, JobView, OddPayload, RunnerView, TakenBy};
-pub use webhook::{ContentType, Delivered};
+pub use webhook::{Befallen, ContentType, Delivered, Mischief};
 
 pub(crate) use fault::Faults;
 pub(crate) use state::guid;

@@ -13,6 +13,10 @@ pub enum ClassicScope {
     AdminOrg,
     /// `manage_runners:enterprise`
     ManageRunnersEnterprise,
+    /// `admin:repo_hook`
+    AdminRepoHook,
+    /// `admin:org_hook`
+    AdminOrgHook,
 }
 
 impl ClassicScope {
@@ -21,6 +25,8 @@ impl ClassicScope {
             Self::Repo => "repo",
             Self::AdminOrg => "admin:org",
             Self::ManageRunnersEnterprise => "manage_runners:enterprise",
+            Self::AdminRepoHook => "admin:repo_hook",
+            Self::AdminOrgHook => "admin:org_hook",
         }
     }
 }
@@ -34,6 +40,10 @@ pub enum FineGrained {
     ActionsRead,
     /// *Self-hosted runners*, write, of an organization.
     SelfHostedRunners,
+    /// *Webhooks*, write, of repositories.
+    Webhooks,
+    /// *Webhooks*, write, of an organization.
+    OrganizationWebhooks,
 }
 
 impl FineGrained {
@@ -42,6 +52,8 @@ impl FineGrained {
             Self::Administration => "administration=write",
             Self::ActionsRead => "actions=read",
             Self::SelfHostedRunners => "organization_self_hosted_runners=write",
+            Self::Webhooks => "repository_hooks=write",
+            Self::OrganizationWebhooks => "organization_hooks=write",
         }
     }
 }
@@ -67,6 +79,8 @@ pub(super) enum Need {
     Runners,
     /// To read jobs and runs.
     ReadJobs,
+    /// To see what became of a hook's deliveries, and have them made again.
+    Hooks,
 }
 
 /// Why a token may not make a call.
@@ -92,7 +106,8 @@ impl Permissions {
     /// A classic token with every scope.
     #[must_use]
     pub fn all() -> Self {
-        Self::classic([ClassicScope::Repo, ClassicScope::AdminOrg, ClassicScope::ManageRunnersEnterprise])
+        use ClassicScope::{AdminOrg, AdminOrgHook, ManageRunnersEnterprise, Repo};
+        Self::classic([Repo, AdminOrg, ManageRunnersEnterprise, AdminOrgHook])
     }
 
     /// A fine-grained token with these permissions.
@@ -119,7 +134,7 @@ impl Permissions {
             return Err(Lack::Hidden);
         }
         let granted = match &self.grant {
-            Grant::Classic(scopes) => scopes.contains(&classic(scope)),
+            Grant::Classic(scopes) => classic(need, scope).iter().any(|scope| scopes.contains(scope)),
             Grant::FineGrained(permissions) | Grant::App(permissions) => {
                 accepted(need, scope).is_some_and(|permission| permissions.contains(&permission))
             }
@@ -145,8 +160,9 @@ impl Permissions {
         match &self.grant {
             Grant::Classic(scopes) => {
                 let granted: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-                let accepted = asked.map_or("", |(_, scope)| classic(scope).as_str());
-                vec![("x-oauth-scopes", granted.join(", ")), ("x-accepted-oauth-scopes", accepted.to_owned())]
+                let accepted = asked.map(|(need, scope)| classic(need, scope)).unwrap_or_default();
+                let accepted: Vec<&str> = accepted.iter().map(|scope| scope.as_str()).collect();
+                vec![("x-oauth-scopes", granted.join(", ")), ("x-accepted-oauth-scopes", accepted.join(", "))]
             }
             Grant::FineGrained(_) | Grant::App(_) => asked
                 .and_then(|(need, scope)| accepted(need, scope))
@@ -157,11 +173,14 @@ impl Permissions {
     }
 }
 
-fn classic(scope: &Scope) -> ClassicScope {
-    match scope {
-        Scope::Repository(_) => ClassicScope::Repo,
-        Scope::Organization(_) => ClassicScope::AdminOrg,
-        Scope::Enterprise(_) => ClassicScope::ManageRunnersEnterprise,
+/// The scopes of which one is enough.
+fn classic(need: Need, scope: &Scope) -> &'static [ClassicScope] {
+    match (scope, need) {
+        (Scope::Repository(_), Need::Hooks) => &[ClassicScope::AdminRepoHook, ClassicScope::Repo],
+        (Scope::Organization(_), Need::Hooks) => &[ClassicScope::AdminOrgHook],
+        (Scope::Repository(_), _) => &[ClassicScope::Repo],
+        (Scope::Organization(_), _) => &[ClassicScope::AdminOrg],
+        (Scope::Enterprise(_), _) => &[ClassicScope::ManageRunnersEnterprise],
     }
 }
 
@@ -170,6 +189,8 @@ fn accepted(need: Need, scope: &Scope) -> Option<FineGrained> {
     match (scope, need) {
         (Scope::Repository(_), Need::Runners) => Some(FineGrained::Administration),
         (Scope::Repository(_), Need::ReadJobs) => Some(FineGrained::ActionsRead),
+        (Scope::Repository(_), Need::Hooks) => Some(FineGrained::Webhooks),
+        (Scope::Organization(_), Need::Hooks) => Some(FineGrained::OrganizationWebhooks),
         (Scope::Organization(_), _) => Some(FineGrained::SelfHostedRunners),
         (Scope::Enterprise(_), _) => None,
     }

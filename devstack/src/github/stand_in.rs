@@ -13,8 +13,8 @@ use tokio::{sync::mpsc::unbounded_channel, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, Config, Delivered, Fault, GroupId, JobSpec, JobStatus, JobView, OddPayload, RunnerView, Webhook, hub::Hub,
-    server,
+    Befallen, Call, Config, Delivered, Fault, GroupId, JobSpec, JobStatus, JobView, Mischief, OddPayload, RunnerView,
+    Webhook, hub::Hub, server,
 };
 
 /// A server that stands in for GitHub, in a thread of its own. Dropped, it stops.
@@ -197,6 +197,17 @@ impl StandIn {
     /// asked to. Returns how many.
     pub fn redeliver_failed(&self) -> usize {
         self.hub.redeliver()
+    }
+
+    /// Has webhooks befallen by mischief from now on, or by none.
+    pub fn set_mischief(&self, mischief: impl Into<Option<Mischief>>) {
+        self.hub.set_mischief(mischief.into());
+    }
+
+    /// What befell webhooks since mischief was set.
+    #[must_use]
+    pub fn befallen(&self) -> Befallen {
+        self.hub.befallen()
     }
 
     /// The last calls of the API and the runners' protocol, 20,000 at most.

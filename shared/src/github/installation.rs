@@ -10,6 +10,7 @@ use tracing::debug;
 
 use super::{
     AccessToken, App, Credential, Github, GithubError,
+    answer::Answer,
     auth::{Bearer, Holder},
     call::Call,
     permission::Permission,
@@ -37,6 +38,15 @@ impl Github {
     pub fn learn_installation(&self, owner: &str, id: u64) {
         let mut installations = self.installations().lock().unwrap_or_else(PoisonError::into_inner);
         installations.entry(owner.to_ascii_lowercase()).or_insert(id);
+    }
+
+    /// The GitHub App that it is, if it is one.
+    #[must_use]
+    pub fn app(&self) -> Option<&App> {
+        match self.credential() {
+            Credential::App(app) => Some(app),
+            Credential::PersonalAccessToken(_) => None,
+        }
     }
 
     /// What a call is authorized with.
@@ -101,17 +111,23 @@ impl Github {
         Ok((AccessToken::try_from(token).map_err(|_| problem())?, expires_at))
     }
 
-    /// Makes a call as the App itself. Once more, if it turns out that the clocks differ: only the answer tells.
+    /// Makes a call as the App itself and reads what it promises.
     async fn fetch_as<T: DeserializeOwned>(&self, app: &App, call: &Call) -> Result<T, GithubError> {
-        let ahead = self.clock().ahead();
-        let mut answer = self.send_as_app(app, call).await?;
-        if answer.status == StatusCode::UNAUTHORIZED && (self.clock().ahead() - ahead).abs() > CLOCKS_DIFFER {
-            answer = self.send_as_app(app, call).await?;
-        }
+        let answer = self.answer_to(app, call).await?;
         if answer.status.is_success() { answer.read(call) } else { Err(answer.refused(call)) }
     }
 
-    async fn send_as_app(&self, app: &App, call: &Call) -> Result<super::answer::Answer, GithubError> {
+    /// Makes a call as the App itself. Once more, if it turns out that the clocks differ: only the answer tells.
+    pub(super) async fn answer_to(&self, app: &App, call: &Call) -> Result<Answer, GithubError> {
+        let ahead = self.clock().ahead();
+        let answer = self.send_as_app(app, call).await?;
+        if answer.status == StatusCode::UNAUTHORIZED && (self.clock().ahead() - ahead).abs() > CLOCKS_DIFFER {
+            return self.send_as_app(app, call).await;
+        }
+        Ok(answer)
+    }
+
+    async fn send_as_app(&self, app: &App, call: &Call) -> Result<Answer, GithubError> {
         let token = app.assertion(self.clock().now())?;
         self.send_with(call, &Bearer { token, holder: Holder::App }).await
     }

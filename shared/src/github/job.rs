@@ -19,6 +19,27 @@ pub struct Job {
     /// The runner that took it, if one has.
     #[serde(default, deserialize_with = "unless_empty")]
     pub runner_name: Option<String>,
+    /// Its workflow run.
+    #[serde(default)]
+    pub run_id: u64,
+    /// Which attempt of that run, from 1.
+    #[serde(default)]
+    pub run_attempt: Option<u32>,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// The workflow's name.
+    #[serde(default)]
+    pub workflow_name: Option<String>,
+    /// Its page.
+    #[serde(default)]
+    pub html_url: Option<String>,
+    /// The labels of `runs-on`, as GitHub has them: unchecked.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The id of the runner that took it: none, or 0, if none has.
+    #[serde(default)]
+    pub runner_id: Option<u64>,
 }
 
 /// How far a workflow job got.

@@ -24,6 +24,9 @@ impl fmt::Display for RunnerId {
 #[serde(try_from = "String", into = "String")]
 pub struct RunnerName(String);
 
+/// What stands between the prefix and the number of a runner that is started by hand.
+const BY_HAND: &str = "-by-hand-";
+
 impl RunnerName {
     /// The most characters that a prefix may have: 64, less two dashes and the digits of two numbers.
     pub const PREFIX_CHARS_MAX: usize = 30;
@@ -32,6 +35,19 @@ impl RunnerName {
     #[must_use]
     pub fn new(prefix: &RunnerNamePrefix, job: JobId, attempt: u64) -> Self {
         Self(format!("{}-{job}-{attempt}", prefix.0))
+    }
+
+    /// The name of a runner that is started by hand. `number` tells it from others.
+    #[must_use]
+    pub fn by_hand(prefix: &RunnerNamePrefix, number: u64) -> Self {
+        Self(format!("{}{BY_HAND}{number}", prefix.0))
+    }
+
+    /// Whether a runner of this name was started by hand.
+    #[must_use]
+    pub fn started_by_hand(&self, prefix: &RunnerNamePrefix) -> bool {
+        let number = self.0.strip_prefix(&prefix.0).and_then(|rest| rest.strip_prefix(BY_HAND));
+        number.is_some_and(|number| number.parse::<u64>().is_ok())
     }
 
     /// The job that a runner of this name was started for, and in which attempt; `None` when it is not one of ours.
@@ -91,6 +107,16 @@ mod tests {
         assert_eq!(name.started_for(&prefix), Some((job, 3)));
         for other in ["gha-1", "ghal-1-1", "gha-x-1", "gha-1-x", "gha-0-1", "GitHub Actions 5"] {
             assert_eq!(other.parse::<RunnerName>().unwrap().started_for(&prefix), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_runner_that_was_started_by_hand_is_known_by_its_name_as_well() {
+        let prefix = RunnerNamePrefix::default();
+        let name = RunnerName::by_hand(&prefix, 1_764_000_000);
+        assert!(name.started_by_hand(&prefix) && name.started_for(&prefix).is_none());
+        for other in ["gha-by-hand-", "gha-by-hand-x", "gha-x-by-hand-1", "gha-1-1"] {
+            assert!(!other.parse::<RunnerName>().unwrap().started_by_hand(&prefix), "{other}");
         }
     }
 

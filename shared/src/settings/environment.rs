@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 const OUR_PREFIXES: [&str; 4] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_"];
 
 /// The variables under our own prefixes that either process knows: both are usually given the same `.env`.
-pub const KNOWN: [&str; 27] = [
+pub const KNOWN: [&str; 28] = [
     "AUTOSCALER_DEBUG",
     "AUTOSCALER_GITHUB_API_URL",
     "AUTOSCALER_GITHUB_APP_ID",
@@ -35,6 +35,7 @@ pub const KNOWN: [&str; 27] = [
     "WORKER_DRAIN_SECONDS",
     "WORKER_NAME",
     "WORKER_POOLS",
+    "WORKER_RECONCILE_SECONDS",
     "WORKER_STARTS",
 ];
 

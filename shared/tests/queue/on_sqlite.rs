@@ -11,6 +11,7 @@ mod loss;
 mod moved;
 mod moving;
 mod post_mortem;
+mod reconcile;
 mod seen;
 mod settle;
 mod stop;

@@ -8,6 +8,7 @@ mod job;
 mod jobs;
 mod limits;
 mod queue;
+mod reconcile;
 mod start;
 mod status;
 mod table;
@@ -48,6 +49,8 @@ enum Command {
     Limits(limits::Limits),
     /// Move the queue to another store
     Queue(queue::Queue),
+    /// Compare the queue with GitHub now, and put right what webhooks that never came have left
+    Reconcile(reconcile::Reconcile),
     /// Print a registration token
     Token(token::Token),
     /// Start one runner by hand, and stay with it until it ends
@@ -72,6 +75,7 @@ impl Cli {
             Command::Dead(dead) => dead.run(&settings, self.json).await,
             Command::Limits(limits) => limits.run(&settings, self.json).await,
             Command::Queue(queue) => queue.run(&settings, self.json).await,
+            Command::Reconcile(reconcile) => reconcile.run(&settings, self.json).await,
             Command::Token(token) => token.run(&settings, self.json).await,
             Command::Start(start) => start.run(settings, self.json).await,
         };

@@ -49,8 +49,7 @@ impl Start {
         let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);
         docker.prepare(&pool.image, pool.docker.pull).await?;
 
-        let name: RunnerName =
-            format!("{}-by-hand-{}", settings.prefix(), OffsetDateTime::now_utc().unix_timestamp()).parse()?;
+        let name = RunnerName::by_hand(settings.prefix(), OffsetDateTime::now_utc().unix_timestamp().unsigned_abs());
         let registered = register(&github, &scope, pool, &name).await?;
         let id = registered.id;
         let spec = spec(&settings, pool, &name, &scope, registered);

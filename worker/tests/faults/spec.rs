@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
-use devstack::github::{Choice, JobSpec};
+use devstack::github::{Choice, HookTarget, JobSpec};
 
 /// The image of all runners.
 pub(crate) const IMAGE: &str = "stand-in-runner:faults";
@@ -30,6 +30,8 @@ pub(crate) struct Options {
     pub(crate) choice: Choice,
     /// The App that workers are, in place of a person with a token.
     pub(crate) app: Option<AppOptions>,
+    /// What the hook was set up for; what each job belongs to, unless given.
+    pub(crate) hook: Option<HookTarget>,
     /// Variables of workers and ingests.
     pub(crate) env: BTreeMap<&'static str, String>,
 }
@@ -64,6 +66,7 @@ impl Default for Options {
             proxied: false,
             choice: Choice::Random(7),
             app: None,
+            hook: None,
             env: BTreeMap::new(),
         }
     }

@@ -138,6 +138,8 @@ impl World {
             .env("AUTOSCALER_POOLS", pools)
             .env("QUEUE_URL", self.store.url())
             .envs(self.store.variables())
+            // Only where it is what is tested: it would put right what others are to.
+            .env("WORKER_RECONCILE_SECONDS", "0")
             .envs(self.options.env.clone())
     }
 
@@ -210,7 +212,8 @@ impl World {
     /// Lets the next ingest have the webhooks from now on.
     pub(crate) fn next_ingest(&mut self) {
         self.turn = (self.turn + 1) % self.ingests.len();
-        self.github.set_webhook(Webhook::json(format!("{}/webhook", self.ingest_url(self.turn)), SECRET));
+        let webhook = Webhook::json(format!("{}/webhook", self.ingest_url(self.turn)), SECRET);
+        self.github.set_webhook(Webhook { target: self.options.hook, ..webhook });
     }
 
     async fn get(&self, url: &str) -> Option<u16> {

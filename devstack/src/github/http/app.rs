@@ -52,7 +52,7 @@ fn document(app: &App, installation: &Installation) -> Value {
 }
 
 /// The App that has shown who it is: these calls take nothing else.
-fn asserted(request: &HttpRequest) -> Result<App, ApiError> {
+pub(super) fn asserted(request: &HttpRequest) -> Result<App, ApiError> {
     let app = request.extensions().get::<Caller>().and_then(|caller| caller.app.clone());
     match app {
         Some(Ok(app)) => Ok(app),

@@ -6,6 +6,7 @@
 mod answer;
 mod app;
 mod control;
+mod deliveries;
 mod gate;
 mod jobs;
 mod page;

@@ -6,7 +6,7 @@ use actix_web::{
     web::{self, ServiceConfig, delete, get, post},
 };
 
-use super::{answer::ApiError, app, control, gate, jobs, protocol, registration, runners};
+use super::{answer::ApiError, app, control, deliveries, gate, jobs, protocol, registration, runners};
 
 /// The paths of repositories, organizations and enterprises.
 const SCOPES: [&str; 3] = ["/repos/{owner}/{repo}", "/orgs/{org}", "/enterprises/{enterprise}"];
@@ -42,6 +42,13 @@ fn api(config: &mut ServiceConfig) {
     }
     for scope in &SCOPES[..2] {
         config.service(at(&format!("{scope}/installation")).route(get().to(app::installation)));
+    }
+    for hook in
+        [format!("{}/hooks/{{hook_id}}", SCOPES[0]), format!("{}/hooks/{{hook_id}}", SCOPES[1]), "/app/hook".to_owned()]
+    {
+        config.service(at(&format!("{hook}/deliveries")).route(get().to(deliveries::list))).service(
+            at(&format!("{hook}/deliveries/{{delivery_id}}/attempts")).route(post().to(deliveries::redeliver)),
+        );
     }
     let actions = format!("{}/actions", SCOPES[0]);
     config

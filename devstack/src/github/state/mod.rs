@@ -53,8 +53,14 @@ pub(crate) struct Event {
     pub(crate) target: super::HookTarget,
     /// The body, as JSON.
     pub(crate) body: Vec<u8>,
-    /// The delivery that this repeats.
+    /// The job's repository.
+    pub(crate) repository: String,
+    /// Its GUID, if it has one before it is sent.
     pub(crate) guid: Option<String>,
+    /// Whether it was sent before.
+    pub(crate) again: bool,
+    /// How long it is held back.
+    pub(crate) late: std::time::Duration,
 }
 
 /// Runners, jobs and tokens.
@@ -120,7 +126,16 @@ impl State {
         let Some(job) = self.jobs.get(&id) else { return };
         let action = job.status.as_str();
         let body = serde_json::to_vec(&document(job, action)).unwrap_or_default();
-        self.outbox.push(Event { job: id, action, target: job.target(), body, guid: None });
+        self.outbox.push(Event {
+            job: id,
+            action,
+            target: job.target(),
+            body,
+            repository: job.repository.clone(),
+            guid: None,
+            again: false,
+            late: std::time::Duration::ZERO,
+        });
     }
 }
 

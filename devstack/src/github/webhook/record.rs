@@ -5,9 +5,13 @@ use std::time::Duration;
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::github::HookTarget;
+
 /// A webhook that was sent.
 #[derive(Clone, Debug, Serialize)]
 pub struct Delivered {
+    /// GitHub's id of this attempt.
+    pub id: u64,
     /// `X-GitHub-Delivery`
     pub guid: String,
     /// `X-GitHub-Event`
@@ -16,6 +20,12 @@ pub struct Delivered {
     pub action: String,
     /// The job that it tells of.
     pub job: u64,
+    /// That job's repository.
+    pub repository: String,
+    /// What the hook was set up for.
+    pub target: HookTarget,
+    /// Whether it was sent before.
+    pub redelivery: bool,
     /// When it was sent.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,

@@ -10,6 +10,7 @@ use shared::telemetry::chain;
 use tokio::{
     sync::{Mutex, Semaphore, mpsc::UnboundedReceiver},
     task::JoinSet,
+    time::sleep,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
@@ -48,6 +49,7 @@ impl Sender {
             let (turn, slots) = (self.turn(event.job), self.slots.clone());
             let (hub, client) = (self.hub.clone(), self.client.clone());
             tasks.spawn(async move {
+                sleep(event.late).await;
                 // In the order of the events, for the lock is fair.
                 let _turn = turn.lock().await;
                 let _slot = slots.acquire().await;
@@ -76,6 +78,7 @@ async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Eve
         content_type: webhook.content_type,
         payload: event.body.clone(),
     };
+    let target = delivery.target;
     let (at, begun) = (time::OffsetDateTime::now_utc(), Instant::now());
     let (status, answer) = match delivery.send(client, &webhook.secret).await {
         Ok(answer) => (Some(answer.status), answer.body),
@@ -86,10 +89,14 @@ async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Eve
     };
     debug!(delivery.id = %delivery.guid, job.id = event.job, action = event.action, status, "Sent a webhook");
     let delivered = Delivered {
+        id: 0, // is given when it is kept
         guid: delivery.guid,
         event: delivery.event,
         action: event.action.to_owned(),
         job: event.job,
+        repository: event.repository.clone(),
+        target,
+        redelivery: event.again,
         at,
         took: begun.elapsed(),
         status,

@@ -1,6 +1,9 @@
 //! What keys are called. A pool's keys share its name as their hash tag, and so a slot of a cluster.
 
-use crate::model::{JobId, PoolName};
+use crate::{
+    model::{DeliveryId, JobId, PoolName},
+    queue::Memo,
+};
 
 /// The set of all pools that ever had a job or a worker.
 pub(super) const POOLS: &str = "gha:pools";
@@ -17,6 +20,9 @@ pub(super) const WORKERS: &str = "gha:workers";
 
 /// The hash of where jobs come from: repository to what a delivery said last, as JSON.
 pub(super) const SEEN: &str = "gha:{gha:reconcile}:seen";
+
+/// Who compares the queue with GitHub, or did so last, while nobody else is to.
+pub(super) const TURN: &str = "gha:{gha:reconcile}:turn";
 
 /// The prefix of the records of jobs that no pool takes. No pool can be called so.
 pub(super) const UNMATCHED: &str = "gha:{*}:";
@@ -64,4 +70,14 @@ pub(super) fn audit(pool: &PoolName) -> String {
 /// The zset that holds one member while there may be work.
 pub(super) fn wake(pool: &PoolName) -> String {
     format!("{}wake", prefix(pool))
+}
+
+/// The hash of what is kept in mind from one comparison with GitHub to the next.
+pub(super) fn memo(memo: Memo) -> String {
+    format!("gha:{{gha:reconcile}}:{}", memo.as_str())
+}
+
+/// There while it is remembered that a delivery was asked for again.
+pub(super) fn redelivery(delivery: &DeliveryId) -> String {
+    format!("gha:{{gha:reconcile}}:redelivery:{delivery}")
 }

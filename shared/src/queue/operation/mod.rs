@@ -18,6 +18,7 @@ mod limits;
 mod list;
 mod move_to;
 mod read;
+mod reconcile;
 mod reserve;
 mod restore;
 mod seen;

@@ -124,7 +124,11 @@ impl Queue {
     }
 
     /// The store's clock, in milliseconds since 1970.
-    pub(super) async fn time(&self) -> Result<u64, QueueError> {
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn time(&self) -> Result<u64, QueueError> {
         let (seconds, micros): (u64, u64) = self.store.query(&cmd("TIME")).await?;
         Ok(seconds * 1000 + micros / 1000)
     }

@@ -1,0 +1,3 @@
+//! Where jobs come from besides webhooks.
+
+pub mod reconcile;
