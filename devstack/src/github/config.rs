@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{App, Permissions, webhook::ContentType};
 
-/// The requests in an hour that GitHub grants a token.
+/// The requests that GitHub grants a token, and for how long.
 const RATE_LIMIT: u32 = 5000;
+const RATE_PERIOD: Duration = Duration::from_hours(1);
 
 /// The id of the first job, unless it is said: about what GitHub's are by now.
 const FIRST_JOB: u64 = 41_000_000_001;
@@ -28,8 +29,10 @@ pub struct Config {
     pub webhook: Option<Webhook>,
     /// How long things take.
     pub timings: Timings,
-    /// The requests in an hour that each token has.
+    /// The requests that each token has in [`rate_period`](Self::rate_period).
     pub rate_limit: u32,
+    /// How long they have to do. 1 h.
+    pub rate_period: Duration,
     /// Which of several runners gets a job.
     pub choice: Choice,
     /// The id of the first job that it makes. Stand-ins whose runners share an engine need different ones, as GitHub's
@@ -48,6 +51,7 @@ impl Default for Config {
             webhook: None,
             timings: Timings::default(),
             rate_limit: RATE_LIMIT,
+            rate_period: RATE_PERIOD,
             choice: Choice::default(),
             first_job: FIRST_JOB,
         }

@@ -16,7 +16,7 @@ use super::{
     app::{Issued, Mistake, Shown},
     calls::Calls,
     fault::Faults,
-    rate::{Budget, Budgets},
+    rate::{Budget, Budgets, Grant},
     state::{Event, State},
     webhook::{Befallen, Delivered, Imp, Mischief},
 };
@@ -25,7 +25,7 @@ use super::{
 const FIRST_DELIVERY: u64 = 90_000_000_001;
 /// How many deliveries that failed are kept.
 const FAILED_KEPT: usize = 10_000;
-/// The requests in an hour of those who give no token.
+/// The requests of those who give no token.
 const ANONYMOUS_LIMIT: u32 = 60;
 
 /// Everything that changes.
@@ -39,6 +39,8 @@ pub(super) struct Inner {
     /// Who meddles with webhooks, if somebody does.
     imp: Option<Imp>,
     budgets: Budgets,
+    /// Until when calls are refused, because the secondary limit is reached.
+    limited: Option<OffsetDateTime>,
     webhook: Option<Webhook>,
     tokens: Vec<Token>,
     issued: Issued,
@@ -64,6 +66,8 @@ pub(super) struct Caller {
     pub(super) budget: Budget,
     /// Whether it has made too many requests.
     pub(super) exhausted: bool,
+    /// How long no calls are wanted, if the secondary limit is reached.
+    pub(super) limited: Option<Duration>,
 }
 
 impl fmt::Debug for Hub {
@@ -83,6 +87,7 @@ impl Hub {
             failed: BTreeMap::new(),
             imp: None,
             budgets: Budgets::default(),
+            limited: None,
             webhook: config.webhook.clone(),
             tokens: config.tokens.clone(),
             issued: Issued::default(),
@@ -133,6 +138,7 @@ impl Hub {
         let permissions = permissions.or_else(|| self.permissions_of(installation?));
         let named = permissions.is_some() || matches!(app, Some(Ok(_)));
         let limit = if named { self.config.rate_limit } else { ANONYMOUS_LIMIT };
+        let grant = Grant { limit, period: self.config.rate_period };
         // The tokens of an installation share its limit, and an App has one of its own.
         let name = match (&app, installation) {
             (Some(Ok(app)), _) => format!("app {}", app.id),
@@ -140,10 +146,16 @@ impl Hub {
             _ => token.filter(|_| named).unwrap_or_default().to_owned(),
         };
         let name = name.as_str();
-        let charged = if free { None } else { inner.budgets.charge(name, limit, now) };
+        let charged = if free { None } else { inner.budgets.charge(name, grant, now) };
         let exhausted = !free && charged.is_none();
-        let budget = charged.unwrap_or_else(|| inner.budgets.look(name, limit, now));
-        Caller { permissions, app, budget, exhausted }
+        let budget = charged.unwrap_or_else(|| inner.budgets.look(name, grant, now));
+        let limited = inner.limited.and_then(|until| Duration::try_from(until - now).ok());
+        Caller { permissions, app, budget, exhausted, limited }
+    }
+
+    /// Refuses all calls for so long.
+    pub(super) fn limit(&self, period: Duration) {
+        self.lock().limited = Some(OffsetDateTime::now_utc() + period);
     }
 
     fn permissions_of(&self, installation: u64) -> Option<Permissions> {

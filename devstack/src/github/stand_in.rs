@@ -118,6 +118,11 @@ impl StandIn {
         self.hub.look(|inner| inner.faults.left())
     }
 
+    /// Lets the secondary limit be reached: all calls of the API are refused for so long, and say how long that is yet.
+    pub fn limit_calls(&self, period: Duration) {
+        self.hub.limit(period);
+    }
+
     /// Makes the tokens of all Apps' installations bad before their time.
     pub fn revoke_installation_tokens(&self) {
         self.hub.revoke();

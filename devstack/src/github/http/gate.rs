@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
+        header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT},
     },
     middleware::Next,
     web::Data,
@@ -129,6 +129,13 @@ fn refusal(request: &ServiceRequest, caller: &Caller) -> Option<HttpResponse> {
     if caller.exhausted {
         let message = "API rate limit exceeded for user ID 1.";
         return Some(ApiError::new(StatusCode::FORBIDDEN, message).error_response());
+    }
+    if let Some(left) = caller.limited {
+        let message = "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.";
+        let mut response = ApiError::new(StatusCode::FORBIDDEN, message).error_response();
+        let seconds = HeaderValue::from(left.as_secs() + 1);
+        response.headers_mut().insert(RETRY_AFTER, seconds);
+        return Some(response);
     }
     if caller.permissions.is_none() && caller.app.is_none() {
         let given = request.headers().contains_key(AUTHORIZATION);
