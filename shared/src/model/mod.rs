@@ -1,5 +1,6 @@
 //! The nouns: what they are and what makes them valid. Nothing here does I/O.
 
+mod call;
 mod docker;
 mod ids;
 mod job;
@@ -10,6 +11,7 @@ mod pools;
 mod runner;
 mod scope;
 
+pub use call::{Admission, Bucket, Caller, Demand, Heard, Hold, Pace, Ticket, Verdict};
 pub use docker::{Bytes, DockerAccess, DockerOptions, PullPolicy};
 pub use ids::{DeliveryId, JobId, PoolName, WorkerName};
 pub use job::{JobMessage, JobState};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod audit;
+mod calls;
 mod crossover;
 mod dead_letters;
 mod enqueue;

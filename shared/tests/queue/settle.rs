@@ -6,6 +6,7 @@ use shared::{
     model::JobState,
     queue::{Enqueued, Progress, QueueError, Reserved, Settlement, What},
 };
+use time::format_description::well_known::Rfc3339;
 use tokio::time::sleep;
 
 use crate::support::{TestQueue, job, message, pool, worker};
@@ -97,9 +98,27 @@ async fn nothing_starts_while_github_says_wait() {
     let Reserved::Paused(left) = test.try_reserve("a").await else { panic!("not paused") };
     assert!(left <= Duration::from_millis(400));
     let record = test.queue.job(job(1)).await.unwrap().unwrap();
-    assert!(record.reason.contains("GitHub's rate limit"), "{}", record.reason);
+    assert!(record.reason.starts_with("waiting until 20"), "{}", record.reason);
+    assert!(record.reason.ends_with("Z: GitHub's rate limit"), "{}", record.reason);
     sleep(left).await;
     test.reserve("a").await;
+}
+
+/// By the store's clock, through leap years and into the next century.
+#[tokio::test]
+async fn the_record_of_a_job_that_waits_says_until_when() {
+    let test = TestQueue::new().await;
+    for (days, id) in [0, 1, 93, 200, 365, 458, 459, 460, 500, 824, 1461, 30_000, 146_097].into_iter().zip(1..) {
+        test.enqueue(id).await;
+        let lease = test.reserve("a").await;
+        let delay = Duration::from_secs(86_400 * days + 3723);
+        let reason = "GitHub's rate limit".to_owned();
+        test.queue.settle(lease, Settlement::Release { delay, reason }).await.unwrap();
+        let record = test.queue.job(job(id)).await.unwrap().unwrap();
+        let until = (record.events.last().unwrap().at + delay).truncate_to_second().format(&Rfc3339).unwrap();
+        assert_eq!((record.state, record.attempts), (JobState::Delayed, 0));
+        assert_eq!(record.reason, format!("waiting: until {until}: GitHub's rate limit"));
+    }
 }
 
 #[tokio::test]

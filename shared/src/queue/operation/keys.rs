@@ -1,7 +1,7 @@
 //! What keys are called. A pool's keys share its name as their hash tag, and so a slot of a cluster.
 
 use crate::{
-    model::{DeliveryId, JobId, PoolName},
+    model::{Caller, DeliveryId, JobId, PoolName},
     queue::Memo,
 };
 
@@ -30,6 +30,11 @@ pub(super) const UNMATCHED: &str = "gha:{*}:";
 /// The prefix of a pool's keys.
 pub(super) fn prefix(pool: &PoolName) -> String {
     format!("gha:{{{pool}}}:")
+}
+
+/// The prefix of what is counted of a caller's calls to GitHub. No pool can be called so.
+pub(super) fn caller(caller: &Caller) -> String {
+    format!("gha:{{github:{caller}}}:")
 }
 
 /// There once the jobs under a prefix were moved to another store, or are being moved.

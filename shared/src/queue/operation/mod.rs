@@ -4,6 +4,7 @@
 //! Ids travel in lists, one per pool and scope; a job's message and state are a hash; the zset of leases is the semaphore
 //! that holds the pool's limit.
 
+mod admit;
 mod adopt;
 mod audit;
 mod beat;

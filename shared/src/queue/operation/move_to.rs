@@ -29,8 +29,8 @@ impl Queue {
     /// and their worker has one lease's time to adopt them, from its first call to `target` on. Records expire when they would have. Of a
     /// job that `target` knows already, its own record counts; of limits, those that were set there.
     ///
-    /// Not moved are the GUIDs of deliveries (jobs are known by their ids), counters, what workers said of themselves, and pauses that
-    /// GitHub asked for.
+    /// Not moved are the GUIDs of deliveries (jobs are known by their ids), counters, what workers said of themselves, what is
+    /// counted of calls to GitHub, and pauses that it asked for.
     ///
     /// May be repeated after an error, or after it was interrupted anywhere, and goes on from there; this store stays closed until
     /// then. If `target` was moved away from before, it is opened again.

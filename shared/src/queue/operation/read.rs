@@ -3,12 +3,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use redis::{cmd, from_redis_value, pipe};
-use time::OffsetDateTime;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Queue, keys, script, worker::Announced};
 use crate::{
     model::{JobId, JobMessage, JobState, PoolName, WorkerName},
-    queue::{Event, JobRecord, PostMortem, QueueError},
+    queue::{Event, JobRecord, PostMortem, QueueError, What},
     status::{PoolStatus, Status, WorkerStatus},
 };
 
@@ -112,7 +112,7 @@ impl Queue {
         }
         let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope));
         Ok(match (paused, limits.max_runners, scope_limit) {
-            (Some(reason), ..) => format!("waiting for another {} s: {reason}", left.max(0) / 1000),
+            (Some(reason), ..) => format!("waiting until {}: {reason}", self.in_words(left).await?),
             (_, None, _) => "waiting for a worker: none has served this pool yet".to_owned(),
             (_, Some(limit), _) if leased >= limit => {
                 format!("waiting for a slot: pool {pool} has {leased} of {limit} runners")
@@ -122,6 +122,13 @@ impl Queue {
             }
             _ => self.what_workers_lack(pool).await?,
         })
+    }
+
+    /// The time in so many milliseconds, by the store's clock.
+    async fn in_words(&self, ms: i64) -> Result<String, QueueError> {
+        let at = moment(i64::try_from(self.time().await?).unwrap_or(i64::MAX).saturating_add(ms.max(0)));
+        let at = at.and_then(|at| at.truncate_to_second().format(&Rfc3339).ok());
+        Ok(at.unwrap_or_default())
     }
 
     /// What a job waits for that its pool's limits would let start.
@@ -210,10 +217,11 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
         Some(message) => message.labels.clone(),
         None => text("labels").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     };
+    let state = text("state").and_then(|text| text.parse().ok()).unwrap_or(JobState::Unmatched);
     JobRecord {
         id,
-        state: text("state").and_then(|text| text.parse().ok()).unwrap_or(JobState::Unmatched),
-        reason: events.last().map(|event| format!("{}: {}", event.what, event.detail)).unwrap_or_default(),
+        state,
+        reason: reason(state, &events),
         pool,
         scope: message.as_ref().map(|message| message.scope.clone()),
         repository: message
@@ -231,6 +239,13 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
         events,
         post_mortem: None,
     }
+}
+
+/// The last thing that happened to a job; of one that waits for its time, why and until when.
+fn reason(state: JobState, events: &[Event]) -> String {
+    let delays = |event: &&Event| [What::Waiting.as_str(), What::Retrying.as_str()].contains(&event.what.as_str());
+    let delay = events.iter().rfind(delays).filter(|_| state == JobState::Delayed);
+    delay.or(events.last()).map(|event| format!("{}: {}", event.what, event.detail)).unwrap_or_default()
 }
 
 /// Reads an event as `scripts/lib.lua` writes it: milliseconds, word and detail, separated by spaces.

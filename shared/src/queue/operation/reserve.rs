@@ -92,6 +92,6 @@ impl Queue {
 }
 
 /// A time that a script returned.
-fn from_millis(ms: i64) -> Duration {
+pub(super) fn from_millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or_default())
 }

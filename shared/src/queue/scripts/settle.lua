@@ -52,7 +52,7 @@ else
       event(id, 'retrying', string.format('attempt %d of %s failed, next in %.1f s: %s', attempts, ARGV[7], delay / 1000, detail))
     end
   else
-    event(id, 'waiting', string.format('for %.1f s: %s', delay / 1000, detail))
+    event(id, 'waiting', delay > 0 and string.format('until %s: %s', moment(now + delay), detail) or detail)
     if delay > 0 then
       redis.call('HSET', key, 'state', 'delayed')
       redis.call('ZADD', P .. 'delayed', now + delay, id)
