@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     engine::EngineHealth,
+    governor::QueueGovernor,
     keeper::Keeper,
     metrics::Metrics,
     provider::{Provider, ProviderError},
@@ -24,6 +25,8 @@ pub struct Context<P> {
     pub queue: Queue,
     /// GitHub.
     pub github: Github,
+    /// Keeps the calls of all workers to GitHub within its limits.
+    pub governor: Arc<QueueGovernor>,
     /// What runs the containers.
     pub provider: P,
     /// The pools, and which of them this worker serves.

@@ -2,7 +2,8 @@
 //!
 //! [`dispatch`] takes jobs from the queue; [`fulfil`] gives each its runner, through GitHub and a [`provider`], and
 //! stays with it to its end; [`keeper`] keeps the leases alive; [`janitor`] takes up what others left behind;
-//! [`audit`] has the queue looked through, and [`source::reconcile`] compares it with GitHub.
+//! [`audit`] has the queue looked through, and [`source::reconcile`] compares it with GitHub; [`governor`] keeps the calls of
+//! all workers within GitHub's limits.
 
 pub mod audit;
 pub mod cli;
@@ -11,6 +12,7 @@ pub mod context;
 pub mod dispatch;
 pub mod engine;
 pub mod fulfil;
+pub mod governor;
 pub mod janitor;
 pub mod keeper;
 mod limits;

@@ -22,6 +22,7 @@ pub struct Metrics {
     engine_up: Gauge,
     audit_repairs: Counter,
     reconciled: Family<Reconciled, Counter>,
+    github_calls: Family<Called, Counter>,
 }
 
 #[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
@@ -33,6 +34,14 @@ struct Settled {
 struct Reconciled {
     what: &'static str,
 }
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq, EncodeLabelSet)]
+struct Called {
+    outcome: &'static str,
+}
+
+/// How a call to GitHub can end; `held`: it was not made.
+const CALLED: [&str; 5] = ["ok", "refused", "failed", "limited", "held"];
 
 /// The states that a settled job can be in.
 const SETTLED: [JobState; 5] =
@@ -49,18 +58,24 @@ impl Metrics {
             engine_up: Gauge::default(),
             audit_repairs: Counter::default(),
             reconciled: Family::default(),
+            github_calls: Family::default(),
         };
+        for outcome in CALLED {
+            drop(metrics.github_calls.get_or_create(&Called { outcome }));
+        }
         for state in SETTLED {
             drop(metrics.settled.get_or_create(&Settled { state: state.as_str() }));
         }
         metrics.reconciled(&Report::default());
         registry.register(|registry| {
-            let Self { settled, start_seconds, runners, engine_up, audit_repairs, reconciled } = metrics.clone();
+            let Self { settled, start_seconds, runners, engine_up, audit_repairs, reconciled, github_calls } =
+                metrics.clone();
             registry.register("jobs_settled", "Leases that ended, by the job's state afterwards", settled);
             registry.register("start_seconds", "From a job's reservation to its started container", start_seconds);
             registry.register("runners", "Runners that this worker looks after", runners);
             registry.register("audit_repairs", "Contradictions in the queue that an audit repaired", audit_repairs);
             registry.register("reconciled", "What a comparison with GitHub put right", reconciled);
+            registry.register("github_calls", "Calls to GitHub, by what came of them", github_calls);
             registry.register("engine_up", "Whether the container engine answers", engine_up);
         });
         metrics
@@ -69,6 +84,11 @@ impl Metrics {
     /// A lease ended, and its job is in `state`.
     pub fn settled(&self, state: JobState) {
         self.settled.get_or_create(&Settled { state: state.as_str() }).inc();
+    }
+
+    /// A call to GitHub ended so, or was held back.
+    pub fn called_github(&self, outcome: &'static str) {
+        self.github_calls.get_or_create(&Called { outcome }).inc();
     }
 
     /// An audit made so many repairs.

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix_web::{App, HttpServer, dev::ServerHandle};
 use anyhow::Context as _;
+use futures_util::future::join;
 use shared::{
     admin::{Admin, ReadinessCheck},
     github::Github,
@@ -22,6 +23,7 @@ use crate::{
     context::Context,
     dispatch::Dispatch,
     engine::EngineHealth,
+    governor::QueueGovernor,
     keeper::Keeper,
     limits,
     metrics::Metrics,
@@ -54,9 +56,9 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     parts.spawn(async move { admin.await.context("the private listener failed") });
     let signals = shutdown.clone();
     parts.spawn(async move { shutdown::on_signal(signals).await.context("cannot listen for signals") });
-    let (keeper, until) = (Arc::clone(&context.keeper), stop.clone());
+    let (keeping, until) = (Arc::clone(&context), stop.clone());
     parts.spawn(async move {
-        keeper.run(until).await;
+        join(keeping.keeper.run(until.clone()), keeping.governor.run(until)).await;
         Ok(())
     });
     look_after_queue(&mut parts, &settings, &context, &stop);
@@ -125,9 +127,12 @@ fn context(
 ) -> anyhow::Result<Context<DockerProvider>> {
     let (queue, worker, pools) = (settings.queue.clone(), settings.name.clone(), settings.pools.clone());
     let engine = Arc::<EngineHealth>::default();
+    let metrics = Metrics::new(registry);
+    let governor = Arc::new(QueueGovernor::new(queue.clone(), metrics.clone()));
     Ok(Context {
         queue: queue.clone(),
-        github: Github::new(&settings.github)?,
+        github: Github::new(&settings.github)?.governed(Arc::clone(&governor) as _),
+        governor,
         provider,
         pools: pools.clone(),
         worker: worker.clone(),
@@ -135,7 +140,7 @@ fn context(
         autoscale_timeout: settings.runner.autoscale_timeout,
         keeper: Keeper::new(queue, worker, pools, settings.capacity, Arc::clone(&engine)),
         engine,
-        metrics: Metrics::new(registry),
+        metrics,
         leave: CancellationToken::new(),
     })
 }

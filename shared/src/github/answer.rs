@@ -33,6 +33,18 @@ impl Answer {
             .map_err(|error| GithubError::Malformed { call: call.to_string(), problem: problem(&error) })
     }
 
+    /// What it says, if it says that a limit is reached.
+    pub(super) fn limit(&self, now: OffsetDateTime) -> Option<String> {
+        let message = self.message();
+        rate_limit::wait(self.status, &self.headers, message.as_deref().unwrap_or_default(), now)?;
+        let said = message.map(|message| format!(": {message}")).unwrap_or_default();
+        Some(format!("{}{said}", self.status))
+    }
+
+    fn message(&self) -> Option<String> {
+        message(&self.body).map(|message| bounded(&self.bearer.token.redact(&message)))
+    }
+
     /// The error that this answer is.
     pub(super) fn refused(&self, call: &Call) -> GithubError {
         self.refusal(call, OffsetDateTime::now_utc())
@@ -40,8 +52,7 @@ impl Answer {
 
     /// The same. `now` is the time here.
     fn refusal(&self, call: &Call, now: OffsetDateTime) -> GithubError {
-        let Bearer { token, holder } = &self.bearer;
-        let message = message(&self.body).map(|message| bounded(&token.redact(&message)));
+        let (message, holder) = (self.message(), &self.bearer.holder);
         let wait = rate_limit::wait(self.status, &self.headers, message.as_deref().unwrap_or_default(), now);
         let missing = matches!(self.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND) && wait.is_none();
         let lack = missing.then(|| permission::lack(&self.headers, call.permission, *holder));

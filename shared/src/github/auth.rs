@@ -5,7 +5,7 @@ use std::str::FromStr;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::App;
+use super::{App, governor::digest};
 use crate::model::Invalid;
 
 /// The most characters of a token. GitHub's have 40 to 255, and it asks programs to be ready for more.
@@ -39,6 +39,11 @@ impl AccessToken {
     /// Whether it is this one.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.0.expose_secret() == other.0.expose_secret()
+    }
+
+    /// A digest of it and the address where it is used, which leads back to neither.
+    pub(super) fn digest(&self, api: &str) -> String {
+        digest(&[api, "token", self.0.expose_secret()])
     }
 
     /// `text` with the token taken out of it, should it be there.

@@ -50,6 +50,35 @@ impl Call {
         self
     }
 
+    /// What kind of call it is, without names and numbers: `DELETE actions/runners/*`.
+    pub(super) fn endpoint(&self) -> String {
+        let path = self.path.split('?').next().unwrap_or_default();
+        let mut parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+        let names = match parts[0] {
+            "repos" => 3,
+            "orgs" | "enterprises" => 2,
+            _ => 0,
+        };
+        parts.drain(..names.min(parts.len()));
+        let number = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        let parts: Vec<&str> = parts.into_iter().map(|part| if number(part) { "*" } else { part }).collect();
+        format!("{} {}", self.method, parts.join("/"))
+    }
+
+    /// Where it registers a runner, if that is what it does.
+    pub(super) fn registers(&self) -> Option<&Scope> {
+        self.path.ends_with("/generate-jitconfig").then_some(&self.at)
+    }
+
+    /// The account that it is about.
+    pub(super) fn account(&self) -> String {
+        match &self.at {
+            Scope::Repository(repository) => repository.owner().to_ascii_lowercase(),
+            Scope::Organization(login) => login.to_ascii_lowercase(),
+            Scope::Enterprise(slug) => slug.to_ascii_lowercase(),
+        }
+    }
+
     /// Its address.
     pub(super) fn url(&self, api: &BaseUrl) -> String {
         format!("{api}{}", self.path)

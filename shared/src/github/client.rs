@@ -12,6 +12,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION},
 };
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout},
@@ -19,16 +20,20 @@ use tokio::{
 use tracing::debug;
 
 use super::{
-    AccessToken, Authorities, Credential, GithubConfig, GithubError, Loss, RegistrationToken, Site,
+    AccessToken, Authorities, Credential, GithubConfig, GithubError, Governor, Loss, RegistrationToken, Site,
     answer::Answer,
-    auth::{self, Bearer},
+    auth::{self, Bearer, Holder},
     cache::Cache,
     call::Call,
     clock::Clock,
+    governor::{self, Untold},
     group::Groups,
     redirect,
 };
-use crate::{model::Scope, tls};
+use crate::{
+    model::{Demand, Scope, Ticket},
+    tls,
+};
 
 /// How long a connection may take to stand, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -73,7 +78,10 @@ impl Default for Timeouts {
 ///
 /// Every call is one attempt. A call that is dropped half-way may be carried out all the same.
 #[derive(Clone)]
-pub struct Github(Arc<Inner>);
+pub struct Github {
+    inner: Arc<Inner>,
+    governor: Option<Arc<dyn Governor>>,
+}
 
 struct Inner {
     site: Site,
@@ -88,6 +96,7 @@ struct Inner {
     /// Their tokens.
     installation_tokens: Cache<String, AccessToken>,
     registration_tokens: Cache<Scope, RegistrationToken>,
+    untold: Untold,
 }
 
 impl Github {
@@ -109,7 +118,7 @@ impl Github {
         let credential = config.credential().ok_or(GithubError::NoCredential)?;
         let site = config.site();
         let http = connections(&site, config.github_ca_file.as_ref(), timeouts).map_err(GithubError::Setup)?;
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             site,
             credential,
             timeouts,
@@ -120,19 +129,33 @@ impl Github {
             installations: Mutex::default(),
             installation_tokens: Cache::default(),
             registration_tokens: Cache::default(),
-        })))
+            untold: Untold::new(config),
+        });
+        Ok(Self { inner, governor: None })
+    }
+
+    /// The same client, whose calls `governor` decides about.
+    #[must_use]
+    pub fn governed(self, governor: Arc<dyn Governor>) -> Self {
+        Self { governor: Some(governor), ..self }
+    }
+
+    /// Whether all calls are made with one credential, so that one limit holds for all of them.
+    #[must_use]
+    pub fn has_one_caller(&self) -> bool {
+        matches!(self.inner.credential, Credential::PersonalAccessToken(_))
     }
 
     /// The GitHub that is called.
     #[must_use]
     pub fn site(&self) -> &Site {
-        &self.0.site
+        &self.inner.site
     }
 
     /// The page of a scope, which is what a runner is configured with (`config.sh --url`).
     #[must_use]
     pub fn page(&self, scope: &Scope) -> String {
-        self.0.site.page(scope)
+        self.inner.site.page(scope)
     }
 
     /// Makes a call and reads what it promises.
@@ -142,27 +165,27 @@ impl Github {
     }
 
     pub(super) fn groups(&self) -> &Mutex<Groups> {
-        &self.0.groups
+        &self.inner.groups
     }
 
     pub(super) fn credential(&self) -> &Credential {
-        &self.0.credential
+        &self.inner.credential
     }
 
     pub(super) fn clock(&self) -> &Clock {
-        &self.0.clock
+        &self.inner.clock
     }
 
     pub(super) fn installations(&self) -> &Mutex<HashMap<String, u64>> {
-        &self.0.installations
+        &self.inner.installations
     }
 
     pub(super) fn installation_tokens(&self) -> &Cache<String, AccessToken> {
-        &self.0.installation_tokens
+        &self.inner.installation_tokens
     }
 
     pub(super) fn registration_tokens(&self) -> &Cache<Scope, RegistrationToken> {
-        &self.0.registration_tokens
+        &self.inner.registration_tokens
     }
 
     /// Waits for a token that others may be asking for: one after the other, if none of them gets it.
@@ -172,7 +195,7 @@ impl Github {
         token: impl Future<Output = Result<T, GithubError>>,
     ) -> Result<T, GithubError> {
         let overloaded = |_| GithubError::Overloaded { call: call.to_string(), in_flight: 1 };
-        timeout(TURNS_MAX * self.0.timeouts.call, token).await.map_err(overloaded)?
+        timeout(TURNS_MAX * self.inner.timeouts.call, token).await.map_err(overloaded)?
     }
 
     /// Makes a call. Any answer that is no redirect is returned, whatever its status. A token that an App holds, and that
@@ -188,11 +211,38 @@ impl Github {
 
     /// Makes a call with this token.
     pub(super) async fn send_with(&self, call: &Call, bearer: &Bearer) -> Result<Answer, GithubError> {
-        let Ok(Ok(_slot)) = timeout(self.0.timeouts.call, self.0.slots.acquire()).await else {
+        let Ok(Ok(_slot)) = timeout(self.inner.timeouts.call, self.inner.slots.acquire()).await else {
             return Err(GithubError::Overloaded { call: call.to_string(), in_flight: IN_FLIGHT_MAX });
         };
-        let deadline = Instant::now() + self.0.timeouts.call;
-        let api = self.0.site.api();
+        let demand = governor::demand(self.inner.untold, self.inner.site.api(), &self.inner.credential, call, bearer);
+        let ticket = self.admit(call, &demand).await?;
+        let answer = self.follow(call, bearer).await;
+        if let Some(governor) = &self.governor {
+            governor.heard(&demand.caller, ticket, governor::heard(call, &answer, OffsetDateTime::now_utc()));
+        }
+        answer
+    }
+
+    /// Waits for a call's turn.
+    async fn admit(&self, call: &Call, demand: &Demand) -> Result<Option<Ticket>, GithubError> {
+        let Some(governor) = &self.governor else { return Ok(None) };
+        governor.admit(demand).await.map_err(|hold| GithubError::Held { call: call.to_string(), hold })
+    }
+
+    /// Counts a runner that will register itself at `scope`, as `call` has it do.
+    pub(super) async fn admit_registration(&self, call: &Call, scope: &Scope) -> Result<(), GithubError> {
+        let holder = if self.has_one_caller() { Holder::PersonalAccessToken } else { Holder::Installation };
+        let caller = governor::caller(self.inner.site.api(), &self.inner.credential, call, holder);
+        match self.inner.untold.of_registration(scope, caller) {
+            Some(demand) => self.admit(call, &demand).await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a call, following redirects.
+    async fn follow(&self, call: &Call, bearer: &Bearer) -> Result<Answer, GithubError> {
+        let deadline = Instant::now() + self.inner.timeouts.call;
+        let api = self.inner.site.api();
         let mut url = call.url(api);
         let mut redirects = 0;
         loop {
@@ -222,7 +272,7 @@ impl Github {
         deadline: Instant,
     ) -> Result<(reqwest::Url, Answer), GithubError> {
         let lost = |error: reqwest::Error| self.lost(call, error);
-        let mut request = self.0.http.request(call.method.clone(), url);
+        let mut request = self.inner.http.request(call.method.clone(), url);
         request = request.timeout(deadline.saturating_duration_since(Instant::now()));
         if let Some(value) = auth::header(&bearer.token) {
             request = request.header(AUTHORIZATION, value);
@@ -236,7 +286,7 @@ impl Github {
         let started = Instant::now();
         let response = request.send().await.map_err(lost)?;
         let (from, status, headers) = (response.url().clone(), response.status(), response.headers().clone());
-        self.0.clock.learn(&headers);
+        self.inner.clock.learn(&headers);
         let body = match body(response).await {
             Ok(Some(body)) => body,
             // The status of an error says enough.
@@ -259,18 +309,18 @@ impl Github {
         let loss = if error.is_connect() {
             Loss::NotConnected
         } else if error.is_timeout() {
-            Loss::TimedOut(self.0.timeouts.call)
+            Loss::TimedOut(self.inner.timeouts.call)
         } else {
             Loss::Broken
         };
-        let (call, api) = (call.to_string(), self.0.site.api().to_string());
+        let (call, api) = (call.to_string(), self.inner.site.api().to_string());
         GithubError::Lost { call, api, loss, source: error.without_url() }
     }
 }
 
 impl fmt::Debug for Github {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Github").field("site", &self.0.site).finish_non_exhaustive()
+        f.debug_struct("Github").field("site", &self.inner.site).finish_non_exhaustive()
     }
 }
 

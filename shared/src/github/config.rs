@@ -35,6 +35,14 @@ pub struct GithubConfig {
     /// `AUTOSCALER_GITHUB_API_URL`: the base of the API, where it does not follow from the address above.
     #[serde(deserialize_with = "address")]
     pub github_api_url: Option<BaseUrl>,
+    /// `AUTOSCALER_GITHUB_POINTS`, 0 to 1000000, default 900 at github.com and 0 at a server of one's own: the points that all
+    /// workers together may use of one endpoint in a minute, where a call costs 1 if it only reads and else 5. 0: not counted.
+    #[serde(deserialize_with = "settings::number_some::<_, 0, 1_000_000>")]
+    pub github_points: Option<u32>,
+    /// `AUTOSCALER_GITHUB_REGISTRATIONS`, 0 to 1000000, default 1500 at github.com and 0 at a server of one's own: the runners that
+    /// all workers together may register at one repository, organization or enterprise in five minutes. 0: not counted.
+    #[serde(deserialize_with = "settings::number_some::<_, 0, 1_000_000>")]
+    pub github_registrations: Option<u32>,
     /// `AUTOSCALER_GITHUB_CA_FILE`: the authorities that may vouch for GitHub, in place of the system's: those of a GitHub
     /// Enterprise Server with a certificate of one's own.
     #[serde(deserialize_with = "settings::parsed_some")]

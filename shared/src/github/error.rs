@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use reqwest::StatusCode;
 
 use super::{Lack, Refusal};
-use crate::model::Scope;
+use crate::model::{Hold, Scope};
 
 /// Why a call did not bring what was asked for. No message holds a token.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +61,15 @@ pub enum GithubError {
         call: String,
         /// How many are under way.
         in_flight: usize,
+    },
+
+    /// The call was not made, so that GitHub's limits are not reached.
+    #[error("cannot {call} yet: GitHub's rate limit leaves no room ({})", hold.limit)]
+    Held {
+        /// What was to be done.
+        call: String,
+        /// Which limit, and for how long.
+        hold: Hold,
     },
 
     /// The runner group of a pool does not exist there, or the token does not see it.
@@ -147,6 +156,7 @@ impl GithubError {
                 (status, None) if status.is_server_error() => Kind::Transient,
                 _ => Kind::Permanent,
             },
+            Self::Held { hold, .. } => Kind::RateLimited { wait: hold.wait },
             Self::Lost { .. } | Self::Malformed { .. } | Self::Overloaded { .. } => Kind::Transient,
             Self::Redirected { .. }
             | Self::NoSuchGroup { .. }
@@ -154,6 +164,16 @@ impl GithubError {
             | Self::AppAtEnterprise { .. }
             | Self::Unsigned
             | Self::Setup(_) => Kind::Permanent,
+        }
+    }
+
+    /// How long no call at all is to be made with this credential, if that is why.
+    #[must_use]
+    pub fn stop(&self) -> Option<Duration> {
+        match (self.kind(), self) {
+            (Kind::RateLimited { .. }, Self::Held { hold, .. }) if !hold.all => None,
+            (Kind::RateLimited { wait }, _) => Some(wait),
+            _ => None,
         }
     }
 

@@ -136,8 +136,7 @@ impl Github {
 /// The account whose installation covers a call: an App is installed at one no more than once.
 fn account(call: &Call) -> Result<String, GithubError> {
     match &call.at {
-        Scope::Repository(repository) => Ok(repository.owner().to_ascii_lowercase()),
-        Scope::Organization(login) => Ok(login.to_ascii_lowercase()),
+        Scope::Repository(_) | Scope::Organization(_) => Ok(call.account()),
         Scope::Enterprise(_) => Err(GithubError::AppAtEnterprise { call: call.to_string() }),
     }
 }

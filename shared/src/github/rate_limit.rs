@@ -8,6 +8,8 @@ use reqwest::{
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
+use crate::model::Bucket;
+
 /// The wait when GitHub does not say how long: its documentation asks for a minute at least.
 const UNTOLD_WAIT: Duration = Duration::from_mins(1);
 /// The shortest wait, so that nobody insists.
@@ -22,7 +24,7 @@ const RESET_MARGIN: Duration = Duration::from_secs(1);
 /// `local` is the time here, for answers without a `Date`: the end of a limit is given by GitHub's clock.
 pub(super) fn wait(status: StatusCode, headers: &HeaderMap, message: &str, local: OffsetDateTime) -> Option<Duration> {
     let now = date(headers).unwrap_or(local);
-    let told = headers.get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?, now));
+    let told = retry_after(headers, now);
     let spent = number(headers, "x-ratelimit-remaining") == Some(0);
     let limited = match status {
         StatusCode::TOO_MANY_REQUESTS => true,
@@ -36,13 +38,32 @@ pub(super) fn wait(status: StatusCode, headers: &HeaderMap, message: &str, local
     Some(told.or_else(reset).unwrap_or(UNTOLD_WAIT).clamp(SHORTEST_WAIT, LONGEST_WAIT))
 }
 
+/// How long an answer says that no calls are to be made, if it does.
+pub(super) fn told(headers: &HeaderMap, local: OffsetDateTime) -> Option<Duration> {
+    let told = retry_after(headers, date(headers).unwrap_or(local))?;
+    Some(told.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+}
+
+/// The bucket that a call was counted in, if all is said of it.
+pub(super) fn bucket(headers: &HeaderMap, local: OffsetDateTime) -> Option<Bucket> {
+    let now = date(headers).unwrap_or(local);
+    let resource = headers.get("x-ratelimit-resource").and_then(|value| value.to_str().ok()).unwrap_or("core");
+    Some(Bucket {
+        resource: resource.to_owned(),
+        limit: number(headers, "x-ratelimit-limit")?,
+        remaining: number(headers, "x-ratelimit-remaining")?,
+        reset: until_reset(number(headers, "x-ratelimit-reset")?, now)?.min(LONGEST_WAIT),
+    })
+}
+
 /// The time of an answer, by GitHub's clock.
 pub(super) fn date(headers: &HeaderMap) -> Option<OffsetDateTime> {
     moment(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// Reads `Retry-After`: seconds, or a time.
-fn retry_after(value: &str, now: OffsetDateTime) -> Option<Duration> {
+fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?;
     match value.trim().parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => Some(from_now(moment(value)?, now)),
@@ -135,6 +156,27 @@ mod tests {
         assert_eq!(waits(429, &past, ""), Some(1));
         let never = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "18446744073709551615")];
         assert_eq!(waits(429, &never, ""), Some(60));
+    }
+
+    #[test]
+    fn the_bucket_of_a_call_is_read_from_any_answer() {
+        let reset = (NOW + 600).to_string();
+        let told = [
+            ("x-ratelimit-limit", "5000"),
+            ("x-ratelimit-remaining", "4990"),
+            ("x-ratelimit-reset", &*reset),
+            ("x-ratelimit-resource", "actions_runner_registration"),
+        ];
+        let read = |headers: &[(&'static str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            bucket(&headers, OffsetDateTime::from_unix_timestamp(NOW).unwrap())
+        };
+        let resource = "actions_runner_registration".to_owned();
+        let reset = Duration::from_secs(601);
+        assert_eq!(read(&told), Some(Bucket { resource, limit: 5000, remaining: 4990, reset }));
+        assert_eq!(read(&told[..3]).unwrap().resource, "core");
+        assert_eq!(read(&told[..2]), None);
+        assert_eq!(read(&[]), None, "a server without limits");
     }
 
     #[test]

@@ -64,6 +64,7 @@ impl Github {
     /// [`GithubError`]; [`GithubError::kind`] says what to do.
     pub async fn registration_token(&self, scope: &Scope) -> Result<RegistrationToken, GithubError> {
         let call = Call::about_runners(Method::POST, "get a registration token", scope, "runners/registration-token");
+        self.admit_registration(&call, scope).await?;
         let ask = async || {
             let token = self.fetch::<RegistrationToken>(&call).await?;
             let end = token.expires_at;

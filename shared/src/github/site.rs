@@ -98,6 +98,13 @@ impl Site {
         &self.api
     }
 
+    /// Whether it is run by GitHub itself, with the limits that github.com has.
+    #[must_use]
+    pub fn is_hosted(&self) -> bool {
+        let host = self.web.0.split_once("://").map_or(self.web.0.as_str(), |(_, host)| host);
+        host == GITHUB_COM || (host.ends_with(GHE_COM) && !host.contains('/'))
+    }
+
     /// The page of a scope, which is what a runner is configured with (`config.sh --url`).
     #[must_use]
     pub fn page(&self, scope: &Scope) -> String {

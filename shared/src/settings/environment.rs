@@ -8,13 +8,15 @@ use serde::de::DeserializeOwned;
 const OUR_PREFIXES: [&str; 4] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_"];
 
 /// The variables under our own prefixes that either process knows: both are usually given the same `.env`.
-pub const KNOWN: [&str; 28] = [
+pub const KNOWN: [&str; 30] = [
     "AUTOSCALER_DEBUG",
     "AUTOSCALER_GITHUB_API_URL",
     "AUTOSCALER_GITHUB_APP_ID",
     "AUTOSCALER_GITHUB_APP_PRIVATE_KEY",
     "AUTOSCALER_GITHUB_CA_FILE",
     "AUTOSCALER_GITHUB_PAT",
+    "AUTOSCALER_GITHUB_POINTS",
+    "AUTOSCALER_GITHUB_REGISTRATIONS",
     "AUTOSCALER_GITHUB_URL",
     "AUTOSCALER_LOG",
     "AUTOSCALER_POOLS",

@@ -80,14 +80,11 @@ impl Failure {
         }
     }
 
-    /// How long nobody may start a job, because GitHub said so.
+    /// How long nobody may start a job whose runner is registered with the same credential, because of GitHub's limits.
     #[must_use]
     pub fn pause(&self) -> Option<Duration> {
         match self {
-            Self::Github(github) => match github.kind() {
-                Kind::RateLimited { wait } => Some(wait),
-                _ => None,
-            },
+            Self::Github(github) => github.stop(),
             _ => None,
         }
     }

@@ -288,7 +288,8 @@ async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, h
 /// Ends the lease of a job that got no runner.
 async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, name: &RunnerName, failure: &Failure) {
     warn!(error = %chain(failure), attempts = lease.attempts, "The job got no runner");
-    if let Some(pause) = failure.pause() {
+    // The installations of an App have a limit each: what stops one leaves the others.
+    if let Some(pause) = failure.pause().filter(|_| context.github.has_one_caller()) {
         let pools: Vec<_> = context.pools.all().iter().map(|pool| pool.name.clone()).collect();
         if let Err(error) = context.queue.pause(&pools, pause, &chain(failure)).await {
             warn!(error = %chain(&error), "Cannot tell the other workers to wait");

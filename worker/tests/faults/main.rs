@@ -20,6 +20,7 @@ mod pools;
 mod post_mortem;
 mod probe;
 mod program;
+mod rate_limits;
 mod reconcile;
 mod redis;
 mod refusals;

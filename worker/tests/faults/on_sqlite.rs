@@ -14,6 +14,7 @@ mod pools;
 mod post_mortem;
 mod probe;
 mod program;
+mod rate_limits;
 mod reconcile;
 mod spec;
 mod store;

@@ -28,6 +28,8 @@ pub(crate) struct Options {
     /// Whether each process reaches Redis through a proxy of its own.
     pub(crate) proxied: bool,
     pub(crate) choice: Choice,
+    /// How many calls of GitHub's API the token has, and for how long; any number without.
+    pub(crate) rate: Option<(u32, Duration)>,
     /// The App that workers are, in place of a person with a token.
     pub(crate) app: Option<AppOptions>,
     /// What the hook was set up for; what each job belongs to, unless given.
@@ -65,6 +67,7 @@ impl Default for Options {
             clock: false,
             proxied: false,
             choice: Choice::Random(7),
+            rate: None,
             app: None,
             hook: None,
             env: BTreeMap::new(),

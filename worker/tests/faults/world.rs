@@ -92,7 +92,8 @@ impl World {
                 Some(app) => Timings { installation_token: app.token, ..timings },
                 None => timings,
             };
-            let config = Config { timings, rate_limit: u32::MAX, choice: options.choice, ..Config::default() };
+            let (rate_limit, rate_period) = options.rate.unwrap_or((u32::MAX, Duration::from_hours(1)));
+            let config = Config { timings, rate_limit, rate_period, choice: options.choice, ..Config::default() };
             Github::start(config.token(TOKEN, Permissions::all()).app(app())).unwrap()
         };
         let mut engines = (0..options.hosts).map(|_| engine(&options.pools));
