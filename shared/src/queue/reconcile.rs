@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{JobId, JobState, PoolName, RepositoryName};
+use crate::model::{JobId, JobState, PoolName, RepositoryName, Scope};
 
 /// What a number is put down for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -60,6 +60,8 @@ pub struct LiveJob {
     pub state: JobState,
     /// Its repository.
     pub repository: RepositoryName,
+    /// Where its runner registers.
+    pub scope: Scope,
     /// How long it has been in the queue, or since it was put back.
     pub age: Duration,
 }

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use crate::{
     counts::Counts,
     spec::{AppOptions, Options, job},
+    webhooks::deliver,
     world::{PATIENCE, TOKEN, World, turn},
 };
 
@@ -203,6 +204,28 @@ async fn the_slot_of_a_runner_is_freed_that_has_ended_unheard_on_a_host_that_is_
     world.github.wait_for_job(id, JobStatus::Completed, PATIENCE).await.unwrap();
     world.workers[1].start();
     world.until("it is done", async || state(&world, id).await == Some(JobState::Done)).await;
+}
+
+/// B's runner takes A, and B is cancelled: A's own runner, which was made meanwhile, finds nothing. It would wait for five minutes.
+#[tokio::test]
+async fn a_runner_is_retired_whose_job_has_ended_on_another_one_while_nothing_waits() {
+    let _turn = turn().await;
+    let mut world = World::start(options()).await;
+    make_known(&mut world, job("octocat/one", "default", "true")).await;
+    world.github.set_webhook(None);
+    // Until then nobody finds them in another way.
+    world.github.fault(Fault::once("GET", RUNS, Effect::status(404, "Not Found")).times(ALWAYS));
+    let [a, b] = ["sleep 3", "true"].map(|script| world.github.add_job(job("octocat/one", "default", script)));
+    let [of_a, of_b] = [a, b].map(|id| world.github.payload(id).unwrap());
+    deliver(&world, 0, "of-b", &of_b).await;
+    world.github.wait_for_job(a, JobStatus::InProgress, PATIENCE).await.unwrap();
+    assert!(world.github.cancel_job(b));
+    deliver(&world, 0, "of-a", &of_a).await;
+    world.github.clear_faults();
+    world.github.wait_for_job(a, JobStatus::Completed, PATIENCE).await.unwrap();
+    world.until("no runner is left", async || world.docker.containers().is_empty()).await;
+    world.until("no job is left", async || world.open() == Some(0)).await;
+    Counts::of(&world).hold("a surplus runner");
 }
 
 #[tokio::test]

@@ -223,6 +223,7 @@ fn lives(job: JobId, pool: &PoolName, (state, text, since, came): Live, now: u64
         pool: pool.clone(),
         state: state?.parse().ok()?,
         repository: message.repository,
+        scope: message.scope,
         age: Duration::from_millis(now.saturating_sub(since.or(came)?)),
     })
 }

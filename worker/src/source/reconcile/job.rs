@@ -43,14 +43,22 @@ fn action(status: JobStatus) -> Option<Action> {
     }
 }
 
-/// Stands for the delivery that never came, which would have said that a job has come so far. It is the same each time unless
-/// `again`, so what follows from it follows once.
-pub(super) fn delivery(job: JobId, status: JobStatus, again: bool) -> Option<DeliveryId> {
-    let word = match status {
+/// Stands for the delivery that never came, which would have said so. It is the same each time, so what follows from it follows
+/// once.
+pub(super) fn delivery(job: JobId, says: &str) -> Option<DeliveryId> {
+    format!("reconcile:{job}:{says}").parse().ok()
+}
+
+/// What the delivery says of a job that has come so far.
+pub(super) fn word(status: JobStatus) -> &'static str {
+    match status {
         JobStatus::Queued => "queued",
         JobStatus::InProgress => "in_progress",
         _ => "completed",
-    };
-    let salt = if again { format!(":{:08x}", fastrand::u32(..)) } else { String::new() };
-    format!("reconcile:{job}:{word}{salt}").parse().ok()
+    }
+}
+
+/// The same, and never again.
+pub(super) fn unique(word: &str) -> String {
+    format!("{word}:{:08x}", fastrand::u32(..))
 }

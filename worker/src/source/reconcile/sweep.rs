@@ -12,7 +12,7 @@ use tracing::info;
 
 use super::{
     Closed, Enqueued, Problem, Report, Round,
-    job::{delivery, event},
+    job::{delivery, event, unique, word},
     round::Halt,
 };
 use crate::provider::Provider;
@@ -67,6 +67,7 @@ async fn look_at<P: Provider>(
 ) -> Result<(), Halt> {
     let (jobs, all) = jobs(round, &origin.repository, calls).await?;
     enqueue_missed(round, origin, &jobs, report).await?;
+    let waits = !all || jobs.values().any(|job| job.status == JobStatus::Queued);
     let mut asked = 0;
     for known in live {
         let job = match jobs.get(&known.id) {
@@ -78,7 +79,7 @@ async fn look_at<P: Provider>(
             }
             None => continue,
         };
-        close_ended(round, origin, known, job.as_ref(), report).await?;
+        close_ended(round, origin, (known, waits), job.as_ref(), report).await?;
     }
     Ok(())
 }
@@ -142,7 +143,9 @@ async fn enqueue_missed<P: Provider>(
     let standing = round.queue.standing(&ids).await?;
     for job in waiting {
         let standing = standing.get(&job.id);
-        let (Some(event), Some(delivery)) = (event(job, origin), delivery(job.id, job.status, true)) else { continue };
+        let (Some(event), Some(delivery)) = (event(job, origin), delivery(job.id, &unique(word(job.status)))) else {
+            continue;
+        };
         if !is_missed(standing, round) {
             continue;
         }
@@ -178,16 +181,18 @@ fn is_missed<P>(standing: Option<&Standing>, round: &Round<'_, P>) -> bool {
 }
 
 /// Does what the webhook would have led to that says that a job has ended, or that another's runner has it. A `job` that there
-/// is no more has ended as well.
+/// is no more has ended as well. `waits`: whether a job of the repository waits at GitHub.
 async fn close_ended<P: Provider>(
     round: &Round<'_, P>,
     origin: &Origin,
-    known: &LiveJob,
+    (known, waits): (&LiveJob, bool),
     job: Option<&Job>,
     report: &mut Report,
 ) -> Result<(), Halt> {
     let status = job.map_or(JobStatus::Completed, |job| job.status);
-    let Some(delivery) = delivery(known.id, status, false) else { return Ok(()) };
+    let (Some(surplus), Some(delivery)) = (delivery(known.id, "surplus"), delivery(known.id, word(status))) else {
+        return Ok(());
+    };
     let closing = match job {
         Some(job) if job.status == JobStatus::Queued => None,
         Some(job) => event(job, origin).and_then(|event| {
@@ -196,8 +201,15 @@ async fn close_ended<P: Provider>(
         None => Some(Closing::Cancel("GitHub: there is no such job any more".to_owned())),
     };
     let Some(closing) = closing else { return Ok(()) };
-    if !round.dry_run && !close(round, known, &closing, &delivery).await? {
-        return Ok(()); // this was done before
+    if !round.dry_run {
+        let mut is_new = close(round, known, &closing, &delivery).await?;
+        if !waits && is_surplus(&closing, known) && !round.queue.has_demand(&known.pool, &known.scope).await? {
+            let surplus_to = Closing::Cancel("it ran on another's runner, and nothing waits for its own".to_owned());
+            is_new |= close(round, known, &surplus_to, &surplus).await?;
+        }
+        if !is_new {
+            return Ok(()); // this was done before
+        }
     }
     let reason = match closing {
         Closing::Cancel(reason) => reason,
@@ -237,6 +249,14 @@ enum Closing {
     Note(Note),
 }
 
+/// Whether a job's own runner, which is there or is being made, is of no use to it: the job has ended on another one.
+fn is_surplus(closing: &Closing, known: &LiveJob) -> bool {
+    let Closing::Note(Note { runner: Some(runner), .. }) = closing else { return false };
+    runner.completed
+        && matches!(runner.by, ServedBy::Other { .. })
+        && matches!(known.state, JobState::Starting | JobState::Running)
+}
+
 /// How the record of a job is closed that waits here, or has a worker; `None` if it is not to be. A runner of its own that is in
 /// a worker's hands is that worker's affair.
 fn closing(decision: Decision, known: &LiveJob, status: JobStatus) -> Option<Closing> {
@@ -270,6 +290,7 @@ mod tests {
             pool: "default".parse().unwrap(),
             state,
             repository: "octo/repo".parse().unwrap(),
+            scope: "octo/repo".parse().unwrap(),
             age: std::time::Duration::from_mins(10),
         }
     }
@@ -303,5 +324,17 @@ mod tests {
             let closing = closing(note(Some(by), false), &known(JobState::Running), JobStatus::InProgress);
             assert!(matches!(closing, Some(Closing::Note(_))), "{closing:?}");
         }
+    }
+
+    #[test]
+    fn a_runner_is_surplus_once_its_job_has_ended_on_another_one() {
+        let other = ServedBy::Other { job: "8".parse().unwrap(), attempt: 1 };
+        let is = |by, completed, state| {
+            let status = if completed { JobStatus::Completed } else { JobStatus::InProgress };
+            closing(note(Some(by), completed), &known(state), status).is_some_and(|it| is_surplus(&it, &known(state)))
+        };
+        assert!(is(other, true, JobState::Running) && is(other, true, JobState::Starting));
+        assert!(!is(other, false, JobState::Running), "the other one may come to nothing");
+        assert!(!is(other, true, JobState::Pending) && !is(ServedBy::Foreign, true, JobState::Running));
     }
 }
