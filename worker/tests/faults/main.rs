@@ -5,6 +5,7 @@
 //! run prints its counts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod acceptance;
 mod app;
 mod busy;
 mod clocks;
