@@ -78,6 +78,8 @@ pub struct ContainerView {
     pub labels: BTreeMap<String, String>,
     /// The job that its runner took.
     pub took: Option<u64>,
+    /// What its image's content is called.
+    pub image_id: String,
 }
 
 impl Container {
@@ -114,9 +116,9 @@ impl Container {
         self.asked.labels.get(name).map(String::as_str)
     }
 
-    /// The job that it was made for.
-    pub(super) fn job(&self) -> Option<u64> {
-        self.label("autoscaler.job")?.parse().ok()
+    /// The job that it was made for, by its id.
+    pub(super) fn job(&self) -> Option<&str> {
+        self.label("autoscaler.job")
     }
 
     pub(super) fn pool(&self) -> &str {
@@ -155,6 +157,7 @@ impl Container {
             started: self.started.is_some(),
             labels: self.asked.labels.clone(),
             took: self.took,
+            image_id: self.image_id.clone(),
         }
     }
 

@@ -9,8 +9,8 @@ use super::container::{Container, Status};
 pub struct Started {
     /// The container's name: that of its runner.
     pub name: String,
-    /// The job that it was made for.
-    pub job: u64,
+    /// The job that it was made for; a warm runner was made for none.
+    pub job: Option<u64>,
     /// The job that its runner took.
     pub took: Option<u64>,
 }
@@ -60,14 +60,15 @@ impl Counts {
         if let Some(other) = up.find(|other| other.took.is_none()) {
             self.doubled.push(format!("{}, though {} is up", it.name, other.name));
         }
-        let mut before = self.started.iter().filter(|other| other.job == job && other.name != it.name);
-        if let Some(other) = before.find(|other| other.took == Some(job)) {
+        let number = job.parse().ok();
+        let mut before = self.started.iter().filter(|other| number.is_some() && other.job == number);
+        if let Some(other) = before.find(|other| other.took == number && other.name != it.name) {
             self.doubled.push(format!("{}, though {} took the job", it.name, other.name));
         }
         if self.started.iter().any(|other| other.name == it.name) {
             self.doubled.push(format!("{}, for the second time", it.name));
         }
-        self.started.push(Started { name: it.name.clone(), job, took: None });
+        self.started.push(Started { name: it.name.clone(), job: number, took: None });
     }
 
     /// A runner took a job.

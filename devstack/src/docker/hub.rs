@@ -4,6 +4,7 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -33,6 +34,8 @@ pub(super) struct Inner {
     pub(super) builds: BTreeMap<String, u64>,
     /// Whether runners print the files that make them one of GitHub's.
     pub(super) indiscreet: bool,
+    /// How long runners take from now on until they begin.
+    pub(super) boot: Duration,
     next: u64,
 }
 
@@ -88,13 +91,13 @@ impl Hub {
     /// Starts a container. Returns whether it did not run before.
     pub(super) fn start(self: &Arc<Self>, id: &str) -> Result<bool, Refusal> {
         let mut inner = self.lock();
-        let indiscreet = inner.indiscreet;
+        let manner = program::Manner { indiscreet: inner.indiscreet, boot: inner.boot };
         let container = inner.container(id)?;
         if container.status == Status::Running {
             return Ok(false);
         }
         let (id, image, home) = (container.id.clone(), container.image.program, container.home());
-        let started = program::start(self, &id, (image, indiscreet), home, &container.asked.env);
+        let started = program::start(self, &id, (image, manner), home, &container.asked.env);
         container.start(started.map_err(Refusal::failed)?);
         let Inner { containers, counts, .. } = &mut *inner;
         if let Some(container) = containers.get(&id) {

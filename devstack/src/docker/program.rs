@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
     thread,
+    time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -17,6 +18,9 @@ use crate::runner::{self, Host};
 
 /// The exit code of what was killed.
 const KILLED: i64 = 137;
+
+/// How often it is looked whether a runner that boots is killed.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What makes a runner one of GitHub's.
 const CREDENTIALS: [&str; 3] = [".runner", ".credentials", ".credentials_rsaparams"];
@@ -49,22 +53,31 @@ impl Handle {
     }
 }
 
-/// Starts a container's program, in threads of its own; an `indiscreet` runner prints its credentials. The hub hears what it prints, and its end.
+/// How runners behave.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// Whether they print their credentials.
+    pub(super) indiscreet: bool,
+    /// How long they take until they begin.
+    pub(super) boot: Duration,
+}
+
+/// Starts a container's program, in threads of its own. The hub hears what it prints, and its end.
 pub(super) fn start(
     hub: &Arc<Hub>,
     id: &str,
-    (program, indiscreet): (Program, bool),
+    (program, manner): (Program, Manner),
     home: Arc<TempDir>,
     env: &[String],
 ) -> io::Result<Handle> {
     match program {
-        Program::Runner => start_runner(hub, id, home, indiscreet),
+        Program::Runner => start_runner(hub, id, home, manner),
         Program::Shell => start_shell(hub, id, home, env, "eval \"$SCRIPT\""),
         Program::Daemon => start_shell(hub, id, home, env, DAEMON),
     }
 }
 
-fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, indiscreet: bool) -> io::Result<Handle> {
+fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, manner: Manner) -> io::Result<Handle> {
     let host = {
         let (printing, printer) = (Arc::clone(hub), id.to_owned());
         let (taking, taker) = (Arc::clone(hub), id.to_owned());
@@ -75,7 +88,11 @@ fn start_runner(hub: &Arc<Hub>, id: &str, home: Arc<TempDir>, indiscreet: bool) 
     };
     let (hub, id, inside) = (Arc::clone(hub), id.to_owned(), Arc::clone(&host));
     thread::Builder::new().name("runner".to_owned()).spawn(move || {
-        if indiscreet {
+        let begins = Instant::now() + manner.boot;
+        while Instant::now() < begins && !inside.is_killed() {
+            thread::sleep(LOOK);
+        }
+        if manner.indiscreet {
             for file in CREDENTIALS.map(|name| home.path().join(name)) {
                 hub.printed(&id, Stream::Out, &[std::fs::read(file).unwrap_or_default(), b"\n".to_vec()].concat());
             }

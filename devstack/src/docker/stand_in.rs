@@ -89,6 +89,11 @@ impl StandIn {
         self.hub.look(|inner| inner.indiscreet = indiscreet);
     }
 
+    /// Lets runners take so long, from now on, from the start of their container until they connect.
+    pub fn boots_in(&self, boot: Duration) {
+        self.hub.look(|inner| inner.boot = boot);
+    }
+
     /// How many runners of a pool, and of one scope in it, may run at once from now on.
     pub fn limit(&self, pool: &str, most: usize, per_scope: usize) {
         self.hub.look(|inner| inner.counts.limit(pool, most, per_scope));

@@ -34,10 +34,10 @@ pub(crate) struct Counts {
 
 /// Runners that were started for one job on several hosts, and came to nothing else: no engine sees that by itself.
 fn across(engines: &[docker::Counts]) -> Vec<String> {
-    let mut before: BTreeMap<u64, &str> = BTreeMap::new();
+    let mut before: BTreeMap<Option<u64>, &str> = BTreeMap::new();
     let mut doubled = Vec::new();
     for engine in engines {
-        let own = engine.started.iter().filter(|it| it.took.is_none_or(|took| took == it.job));
+        let own = engine.started.iter().filter(|it| it.job.is_some() && (it.took.is_none() || it.took == it.job));
         let own: Vec<_> = own.collect();
         doubled.extend(own.iter().filter_map(|it| {
             before.get(&it.job).map(|other| format!("{}, though {other} was started on another host", it.name))

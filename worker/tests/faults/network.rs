@@ -100,7 +100,7 @@ async fn packets_may_be_lost() {
         _ => {}
     };
     let world = under_load("packets dropped", world, JOBS, lose).await;
-    assert_eq!(world.docker.counts().started.iter().filter(|started| started.job == id).count(), 1);
+    assert_eq!(world.docker.counts().started.iter().filter(|started| started.job == Some(id)).count(), 1);
 }
 
 #[tokio::test]
