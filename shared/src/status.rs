@@ -32,6 +32,8 @@ pub struct PoolStatus {
     pub orphaned: u64,
     /// Dead letters.
     pub dead: u64,
+    /// Of the runners that are up, or being prepared, those that have no job, nor one of their own to wait for.
+    pub warm: u64,
     /// How long the oldest pending job has waited, in seconds; 0 if there is none.
     pub oldest_seconds: u64,
     /// Why its jobs are not started, but for one now and then; none if they are.

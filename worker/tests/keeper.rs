@@ -72,7 +72,7 @@ impl World {
             name: "build".to_owned(),
             workflow: None,
             html_url: None,
-            repository: "octo/repo".parse().unwrap(),
+            repository: Some("octo/repo".parse().unwrap()),
             scope: "octo/repo".parse().unwrap(),
             labels: "self-hosted".parse().unwrap(),
             pool: PoolName::default_pool(),

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeliveryId, Invalid, JobId, Labels, PoolName, RepositoryName, Scope};
+use super::{DeliveryId, Invalid, JobId, Labels, Pool, PoolName, RepositoryName, Scope};
 
 /// What a worker needs to know of a queued job. This is the queue's message: fields may be
 /// added with a default, never renamed, for old messages outlive an upgrade.
@@ -24,8 +24,9 @@ pub struct JobMessage {
     /// The job's page at GitHub.
     #[serde(default)]
     pub html_url: Option<String>,
-    /// The repository whose workflow it is.
-    pub repository: RepositoryName,
+    /// The repository whose workflow it is; none for a warm runner.
+    #[serde(default)]
+    pub repository: Option<RepositoryName>,
     /// Where its runner registers.
     pub scope: Scope,
     /// The labels of `runs-on`.
@@ -37,6 +38,27 @@ pub struct JobMessage {
     pub installation_id: Option<u64>,
     /// The delivery that brought the job.
     pub delivery: DeliveryId,
+}
+
+impl JobMessage {
+    /// What stands in a job's place for a warm runner of `pool`.
+    #[must_use]
+    pub fn warm(id: JobId, pool: &Pool, scope: Scope) -> Self {
+        Self {
+            job_id: id,
+            run_id: 0,
+            run_attempt: 0,
+            name: "warm runner".to_owned(),
+            workflow: None,
+            html_url: None,
+            repository: None,
+            scope,
+            labels: pool.labels.clone(),
+            pool: pool.name.clone(),
+            installation_id: None,
+            delivery: DeliveryId::none_for(id),
+        }
+    }
 }
 
 /// The state of a job's record.

@@ -10,6 +10,7 @@ mod pool;
 mod pools;
 mod runner;
 mod scope;
+mod warm;
 
 pub use call::{Admission, Bucket, Caller, Demand, Heard, Hold, Pace, Ticket, Verdict};
 pub use docker::{Bytes, DockerAccess, DockerOptions, PullPolicy};
@@ -21,6 +22,7 @@ pub use pool::{Allowed, Pool, Registration, ScopeKind};
 pub use pools::{Pools, PoolsError, Unrouted};
 pub use runner::{RunnerId, RunnerName, RunnerNamePrefix};
 pub use scope::{RepositoryName, Scope};
+pub use warm::{Warm, WarmHours};
 
 /// A value that is not what its type demands.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

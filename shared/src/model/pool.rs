@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::{DockerOptions, Invalid, Labels, PoolName, RepositoryName};
+use super::{DockerOptions, Invalid, Labels, PoolName, RepositoryName, Warm};
 
 /// How a runner becomes one of GitHub's.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
@@ -96,6 +96,8 @@ pub struct Pool {
     pub timeout: Option<Duration>,
     /// How its containers are run.
     pub docker: DockerOptions,
+    /// Those of its runners that listen before there is a job for them.
+    pub warm: Warm,
 }
 
 impl fmt::Display for Pool {

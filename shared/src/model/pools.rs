@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, time::Duration};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{DockerOptions, Label, Labels, Pool, PoolName, Registration, RepositoryName, ScopeKind, pool::Allowed};
+use super::{
+    DockerOptions, Label, Labels, Pool, PoolName, Registration, RepositoryName, Scope, ScopeKind, Warm, WarmHours,
+    pool::Allowed,
+};
 
 /// The pools, in the file's order. There is at least one, and no two share a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,6 +99,12 @@ struct PoolEntry {
     env: BTreeMap<String, String>,
     timeout_seconds: Option<u64>,
     #[serde(default)]
+    warm: u32,
+    #[serde(default)]
+    warm_scopes: Vec<Scope>,
+    #[serde(default)]
+    warm_hours: WarmHours,
+    #[serde(default)]
     docker: DockerOptions,
 }
 
@@ -152,6 +161,12 @@ impl Pools {
     /// The pools in the file's order.
     pub fn iter(&self) -> std::slice::Iter<'_, Pool> {
         self.pools.iter()
+    }
+
+    /// The pool of that name, unless it was removed.
+    #[must_use]
+    pub fn current(&self, name: &PoolName) -> Option<&Pool> {
+        self.pools.iter().find(|pool| &pool.name == name)
     }
 
     /// The pool of that name, also if it was removed.
@@ -212,6 +227,7 @@ impl PoolEntry {
             env: self.env,
             timeout: self.timeout_seconds.map(Duration::from_secs),
             docker: self.docker,
+            warm: Warm { runners: self.warm, scopes: self.warm_scopes, hours: self.warm_hours },
             name: self.name,
         };
         if pool.labels.is_empty() {
@@ -227,6 +243,9 @@ impl PoolEntry {
         }
         if let Some(contradiction) = pool.docker.contradiction() {
             return Err(contradiction.into());
+        }
+        if let Some(contradiction) = pool.warm.contradiction(&pool) {
+            return Err(contradiction);
         }
         Ok(pool)
     }
@@ -250,6 +269,7 @@ mod tests {
             env: BTreeMap::new(),
             timeout: None,
             docker: DockerOptions::default(),
+            warm: Warm::default(),
         }
     }
 

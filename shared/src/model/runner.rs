@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_longest_name_is_one_that_github_takes() {
         let prefix: RunnerNamePrefix = "p".repeat(RunnerName::PREFIX_CHARS_MAX).parse().unwrap();
-        let job: JobId = u64::MAX.to_string().parse().unwrap();
+        let job: JobId = i64::MAX.to_string().parse().unwrap();
         assert!(RunnerName::new(&prefix, job, 99_999_999_999).as_str().parse::<RunnerName>().is_ok());
     }
 }

@@ -8,7 +8,7 @@ pub use live::LivePools;
 use serde::Deserialize;
 
 use crate::{
-    model::{DockerOptions, Labels, Pool, Pools, Registration, RunnerNamePrefix},
+    model::{DockerOptions, Labels, Pool, Pools, Registration, RunnerNamePrefix, Warm},
     settings::{self, Environment},
 };
 
@@ -118,5 +118,6 @@ fn default_pool(runner: &RunnerConfig, image: &RunnerImageConfig) -> Pool {
         env: BTreeMap::new(),
         timeout: None,
         docker: DockerOptions::default(),
+        warm: Warm::default(),
     }
 }

@@ -126,6 +126,41 @@ pub enum Reserved {
     Again,
 }
 
+/// A runner without a job, in a scope for which its pool keeps warm ones, or did.
+#[derive(Clone, Copy, Debug)]
+pub struct IdleRunner {
+    /// How many warm runners are wanted in its scope now.
+    pub wanted: u32,
+    /// Whether GitHub says that its own job does not wait for a runner. Of a warm runner it says nothing.
+    pub job_is_gone: bool,
+    /// Whether a new one would be another one, of another image.
+    pub is_outdated: bool,
+    /// Whether its worker has room for others.
+    pub room: Room,
+}
+
+/// Whether a worker has room for another runner.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Room {
+    /// It has.
+    Enough,
+    /// It has not.
+    None,
+    /// It has not, and a job of another pool waits for it.
+    Needed,
+}
+
+/// What becomes of a runner without a job.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Idle {
+    /// The job that it was made for may wait for it.
+    Own,
+    /// It waits for whichever job comes.
+    Stay,
+    /// It is one too many, or in the way of a job, or outdated: it is to be retired.
+    Go,
+}
+
 /// How a lease ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Settlement {

@@ -31,7 +31,7 @@ pub use audit::AuditReport;
 pub use config::QueueConfig;
 pub use dead_letter::DeadLetters;
 pub use error::QueueError;
-pub use lease::{Adoption, Backup, Beat, Lease, LeaseId, Reserved, Settlement};
+pub use lease::{Adoption, Backup, Beat, Idle, IdleRunner, Lease, LeaseId, Reserved, Room, Settlement};
 pub use limits::{LimitChange, PoolLimits};
 pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use moved::{Moved, MovedPool};

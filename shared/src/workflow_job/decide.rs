@@ -103,6 +103,9 @@ fn progress(event: &WorkflowJobEvent<'_>, pools: &Pools, prefix: &RunnerNamePref
     }
     let on = match &runner {
         None => "on no runner".to_owned(),
+        Some(GivenTo { name, by: ServedBy::Other { job, .. }, .. }) if job.is_warm() => {
+            format!("on runner {name}, which was warm")
+        }
         Some(GivenTo { name, by: ServedBy::Other { job, .. }, .. }) => {
             format!("on runner {name}, which was started for job {job}")
         }
@@ -137,7 +140,7 @@ fn message(event: &WorkflowJobEvent<'_>, delivery: &DeliveryId, pool: &Pool, sco
         name: cut(&job.name, NAME_CHARS_MAX),
         workflow: job.workflow_name.as_ref().map(|name| cut(name, NAME_CHARS_MAX)),
         html_url: job.html_url.as_deref().filter(|url| url.len() <= URL_BYTES_MAX).filter(is_page).map(str::to_owned),
-        repository: event.repository.full_name.clone(),
+        repository: Some(event.repository.full_name.clone()),
         scope,
         labels: job.labels.clone(),
         pool: pool.name.clone(),

@@ -2,11 +2,14 @@
 
 use shared::{model::JobState, queue::ServedBy};
 
-use super::model::{Entry, Model, Runner, pool_of};
+use super::{
+    model::{Entry, Hold, Model, Runner, WARM, pool_of},
+    world::job_id,
+};
 
 /// The name of a runner.
 pub(crate) fn name((job, attempt): Runner) -> String {
-    format!("gha-{job}-{attempt}")
+    format!("gha-{}-{attempt}", job_id(job))
 }
 
 impl Model {
@@ -45,7 +48,14 @@ impl Model {
                 }
                 return false;
             }
-            if let Some(other) = other.filter(|other| self.alike(id, other.0)) {
+            let (is_open, alike) =
+                (!job.cancel && job.left.is_none(), other.is_some_and(|other| self.alike(id, other.0)));
+            if alike && is_open && other.is_some_and(|other| self.is_free(other)) {
+                self.jobs.get_mut(&id).unwrap().served_by = Some(runner.to_owned());
+                self.set_free(id);
+                return true;
+            }
+            if let Some(other) = other.filter(|_| alike) {
                 self.jobs.get_mut(&id).unwrap().left = Some(other);
                 let is_last = self.jobs[&other.0].hold.attempt == other.1;
                 if completed
@@ -79,6 +89,9 @@ impl Model {
         let Some((state, _)) = self.held(entry) else { return };
         if state != JobState::Orphaned {
             self.held_mut(entry).1.exited = true;
+        } else if let Entry::Own(job @ WARM..) = entry {
+            self.run_out.retain(|other| *other != entry);
+            self.jobs.get_mut(&job).unwrap().state = JobState::Done;
         } else if let Entry::Own(job) = entry {
             self.run_out.retain(|other| *other != entry);
             self.close(job, JobState::Done);
@@ -89,6 +102,13 @@ impl Model {
 
     /// A runner took another job than its own, which needs another runner then.
     fn reopen(&mut self, (id, attempt): Runner, completed: bool) {
+        if self.is_free((id, attempt)) {
+            let took = self.free_took((id, attempt));
+            if let Some(entry) = took.filter(|_| completed) {
+                self.ended(entry);
+            }
+            return;
+        }
         let Some(job) = self.jobs.get_mut(&id).filter(|job| !job.tombstone) else { return };
         if !job.lost.insert(attempt) {
             if completed {
@@ -123,7 +143,7 @@ impl Model {
         let (own, lent) = (Entry::Own(runner.0), Entry::Lent(runner));
         let job = &self.jobs[&runner.0];
         let state = if job.state == JobState::Orphaned { job.state } else { JobState::Running };
-        self.lent.insert(runner, (state, job.hold.clone()));
+        self.lent.insert(runner, (state, Hold { busy: true, ..job.hold.clone() }));
         self.run_out.iter_mut().filter(|entry| **entry == own).for_each(|entry| *entry = lent);
         if completed || self.lent[&runner].1.exited {
             self.ended(lent);

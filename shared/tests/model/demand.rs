@@ -27,7 +27,7 @@ pub(crate) fn message(job: u64, guid: &str) -> JobMessage {
         name: "build".to_owned(),
         workflow: None,
         html_url: None,
-        repository: "octo/a".parse().unwrap(),
+        repository: Some("octo/a".parse().unwrap()),
         scope: SCOPES[scope_of(job)].parse().unwrap(),
         labels: "self-hosted".parse().unwrap(),
         pool: pool_name(pool_of(job)),
@@ -208,6 +208,9 @@ impl World {
             prop_assert_eq!(demand, self.model.has_demand(pool, scope));
         }
 
+        let startable = self.store.queue.has_startable(&pool_name(pool)).await.unwrap();
+        prop_assert_eq!(startable, self.model.has_startable(pool));
+
         let status = self.store.queue.status().await.unwrap();
         let shown = status.pools.iter().find(|shown| shown.name.as_str() == POOLS[pool]).unwrap();
         let leased = |state| self.model.leased(pool).filter(|(_, is)| *is == state).count() as u64;
@@ -216,6 +219,7 @@ impl World {
         let waiting = [JobState::Pending, JobState::Delayed, JobState::Dead];
         let waiting = waiting.map(|state| self.model.count(pool, state) as u64);
         prop_assert_eq!([shown.pending, shown.delayed, shown.dead], waiting);
+        prop_assert_eq!(shown.warm, self.model.warm(pool));
         prop_assert_eq!(shown.limit, self.model.limits[pool].of_pool() as u64);
         Ok(())
     }

@@ -6,7 +6,7 @@ use proptest::{prelude::*, test_runner::TestCaseError};
 use shared::{model::JobState, queue::PostMortem};
 
 use super::{
-    model::{Entry, Hold, Job, Model, pool_of, scope_of},
+    model::{Entry, Hold, Job, Model, WARM, pool_of, scope_of},
     store::{Keys, POOLS, SCOPES, stored},
 };
 
@@ -78,7 +78,7 @@ fn turns(keys: &Keys) -> Result<(), TestCaseError> {
 /// I7: every job that was accepted is somewhere.
 fn sums(keys: &Keys) -> Result<(), TestCaseError> {
     let somewhere: usize = ["queued", "delayed", "dead"].iter().map(|place| keys.members(place).len()).sum();
-    let leased = keys.members("lease").iter().filter(|entry| !entry.contains('~')).count();
+    let leased = keys.members("lease").iter().filter(|entry| !entry.contains('~') && !entry.starts_with('w')).count();
     let ended = keys.count("done") + keys.count("cancelled");
     prop_assert_eq!(keys.count("accepted"), ended + (somewhere + leased) as u64);
     Ok(())
@@ -86,24 +86,26 @@ fn sums(keys: &Keys) -> Result<(), TestCaseError> {
 
 fn records(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
     let known = model.jobs.iter().filter(|(id, _)| pool_of(**id) == pool);
-    let ids: BTreeSet<String> = known.clone().map(|(id, _)| id.to_string()).collect();
-    let stored: BTreeSet<String> =
+    let ids: BTreeSet<String> = known.clone().map(|(id, _)| stored(Entry::Own(*id))).collect();
+    let there: BTreeSet<String> =
         keys.names("job:").into_iter().filter(|entry| !entry.contains('~')).map(str::to_owned).collect();
-    prop_assert_eq!(stored, ids);
+    prop_assert_eq!(there, ids);
     for (id, job) in known {
         record(*id, job, keys)?;
+        let name = stored(Entry::Own(*id));
         for key in ["job", "events"] {
-            let ttl = keys.get("ttl", &format!("{key}:{id}"));
+            let ttl = keys.get("ttl", &format!("{key}:{name}"));
             prop_assert_eq!(ttl != Some("-1"), model.expires(*id), "{}:{} expires in {:?}", key, id, ttl);
         }
-        let listed = keys.members("ended").contains(id.to_string().as_str());
-        prop_assert_eq!(listed, matches!(job.state, JobState::Done | JobState::Cancelled), "job {}", id);
+        let listed = keys.members("ended").contains(name.as_str());
+        let ended = matches!(job.state, JobState::Done | JobState::Cancelled);
+        prop_assert_eq!(listed, ended && (*id < WARM || job.hold.busy), "job {}", id);
     }
     Ok(())
 }
 
 fn record(id: u64, job: &Job, keys: &Keys) -> Result<(), TestCaseError> {
-    let key = format!("job:{id}");
+    let key = format!("job:{}", stored(Entry::Own(id)));
     let field = |name: &str| keys.get(&key, name);
     prop_assert_eq!(field("state"), Some(job.state.as_str()), "job {}", id);
     prop_assert_eq!(field("served_by"), job.served_by.as_deref(), "job {}", id);
@@ -134,6 +136,8 @@ fn hold(key: &str, hold: &Hold, keys: &Keys) -> Result<(), TestCaseError> {
     prop_assert_eq!(field("attempt"), Some(hold.attempt.to_string()), "{}", key);
     prop_assert_eq!(field("epoch"), Some(hold.epoch.to_string()), "{}", key);
     prop_assert_eq!(field("exited").is_some(), hold.exited, "{}", key);
+    prop_assert_eq!(field("busy").is_some(), hold.busy, "{}", key);
+    prop_assert_eq!(field("leaving").is_some(), hold.leaving, "{}", key);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use shared::model::JobState;
 
 use super::{
-    model::{ATTEMPTS_MAX, CRASHES_MAX, Entry, Hold, Model, Runner, pool_of, scope_of},
+    model::{ATTEMPTS_MAX, CRASHES_MAX, Entry, Hold, Model, Runner, WARM, pool_of, scope_of},
     operation::How,
 };
 
@@ -50,7 +50,7 @@ impl Model {
         let job = self.jobs.get_mut(&id).unwrap();
         job.epochs += 1;
         job.state = JobState::Starting;
-        job.hold = Hold { worker, attempt: job.epochs, epoch: job.epochs, exited: false };
+        job.hold = Hold { worker, attempt: job.epochs, epoch: job.epochs, ..Hold::default() };
     }
 
     /// Extends a lease; says whether its job was cancelled.
@@ -88,6 +88,10 @@ impl Model {
             self.end_lent(entry);
             return JobState::Done;
         };
+        if id >= WARM {
+            self.settle_warm(id, how);
+            return JobState::Done;
+        }
         let job = self.jobs.get_mut(&id).unwrap();
         match how {
             How::Done => self.close(id, JobState::Done),
@@ -148,6 +152,9 @@ impl Model {
             return;
         }
         let Entry::Own(id) = entry else { return self.end_lent(entry) };
+        if id >= WARM {
+            return self.reap_warm(id, was);
+        }
         let job = self.jobs.get_mut(&id).unwrap();
         if exited {
             return self.close(id, JobState::Done);

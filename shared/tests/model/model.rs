@@ -15,6 +15,9 @@ pub(crate) const ATTEMPTS_MAX: u32 = 3;
 /// So many crashes of its worker do.
 pub(crate) const CRASHES_MAX: u32 = 3;
 
+/// What the ids of warm runners have in common.
+pub(crate) const WARM: u64 = 1 << 63;
+
 /// A runner: the job that it was made for, and which of that job's.
 pub(crate) type Runner = (u64, u64);
 
@@ -40,6 +43,10 @@ pub(crate) struct Hold {
     pub(crate) attempt: u64,
     pub(crate) epoch: u64,
     pub(crate) exited: bool,
+    /// It is known that its runner has a job.
+    pub(crate) busy: bool,
+    /// Its runner was told to go, for it had none.
+    pub(crate) leaving: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -59,8 +66,10 @@ pub(crate) struct Job {
     pub(crate) served_by: Option<String>,
     /// The runner, of another job, that took this one while it had a lease.
     pub(crate) left: Option<Runner>,
-    /// Its runners that took other jobs.
+    /// Its runners that took other jobs, or wait for other jobs.
     pub(crate) lost: BTreeSet<u64>,
+    /// Those of them that have no job.
+    pub(crate) free: BTreeSet<u64>,
     /// Its last runner that failed, and the last that ended otherwise, of which it is written down how.
     pub(crate) ended: [Option<u64>; 2],
 }
@@ -89,7 +98,7 @@ pub(crate) struct Counts {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) jobs: BTreeMap<u64, Job>,
-    /// The runners that took other jobs and have not ended.
+    /// The runners that took other jobs, or wait for others, and have not ended.
     pub(crate) lent: BTreeMap<Runner, (JobState, Hold)>,
     /// Pending jobs by pool and scope; the next one in front.
     pub(crate) lines: BTreeMap<(usize, usize), VecDeque<u64>>,
@@ -113,6 +122,8 @@ pub(crate) struct Model {
     pub(crate) away: [bool; 2],
     /// Nobody's lease ends now.
     pub(crate) grace: [bool; 2],
+    /// By pool and scope: how many warm runners came to nothing in a row, and whether none is made for a while.
+    pub(crate) held_off: BTreeMap<(usize, usize), (u32, bool)>,
 }
 
 /// The pool of a job.
@@ -156,7 +167,7 @@ impl Model {
 
     /// A job in one of `states`, or now and then any.
     pub(crate) fn choose(&self, number: usize, states: &[JobState]) -> u64 {
-        let fit = self.jobs.iter().filter(|(_, job)| states.contains(&job.state)).map(|(id, _)| *id);
+        let fit = self.jobs.iter().filter(|(id, job)| **id < WARM && states.contains(&job.state)).map(|(id, _)| *id);
         let fit: Vec<u64> = fit.collect();
         match pick(&fit, number / RARELY) {
             Some(job) if !number.is_multiple_of(RARELY) => job,
@@ -210,6 +221,7 @@ impl Model {
             served_by: None,
             left: None,
             lost: BTreeSet::new(),
+            free: BTreeSet::new(),
             ended: [None; 2],
         };
         self.jobs.insert(job, added);

@@ -12,6 +12,7 @@ mod model;
 mod operation;
 mod run;
 mod store;
+mod warm;
 mod work;
 mod world;
 

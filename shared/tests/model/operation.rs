@@ -61,6 +61,13 @@ pub(crate) enum Operation {
     GrowOld { job: usize },
     /// A worker audits a pool.
     Audit { pool: usize },
+    /// A worker asks for a warm runner, of which so many are wanted in each scope.
+    Refill { pool: usize, worker: usize, wanted: [u8; 3] },
+    /// The holder of a lease asks what becomes of its runner, which has no job: how many warm ones are wanted there, whether its own
+    /// job is gone, whether it is outdated, and whether its worker has room.
+    Spare { lease: usize, runner: (u8, bool, bool), room: usize },
+    /// The time is over in which no warm runner is made in a scope.
+    HeldOff { scope: usize },
 }
 
 /// What a worker has come to.
@@ -129,7 +136,11 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => worker.clone().prop_map(|worker| Operation::Crash { worker }),
         8 => (one.clone(), step()).prop_map(|(lease, step)| Operation::Progress { lease, step }),
         8 => (one.clone(), how()).prop_map(|(lease, how)| Operation::Settle { lease, how }),
-        6 => (worker, one.clone()).prop_map(|(worker, runner)| Operation::Adopt { worker, runner }),
+        6 => (worker.clone(), one.clone()).prop_map(|(worker, runner)| Operation::Adopt { worker, runner }),
+        9 => (pool.clone(), worker, [0..3_u8, 0..3_u8, 0..3_u8])
+            .prop_map(|(pool, worker, wanted)| Operation::Refill { pool, worker, wanted }),
+        6 => (one.clone(), (0..3_u8, any::<bool>(), any::<bool>()), 0..5_usize)
+            .prop_map(|(lease, runner, room)| Operation::Spare { lease, runner, room: room.saturating_sub(2) }),
     ];
     let served = (one.clone(), by(), any::<bool>(), 0..4_u8).prop_map(|(job, by, completed, guid)| Operation::Served {
         job,
@@ -154,6 +165,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => one.clone().prop_map(|job| Operation::Forget { job }),
         2 => one.clone().prop_map(|job| Operation::GrowOld { job }),
         2 => pool.prop_map(|pool| Operation::Audit { pool }),
+        4 => one.clone().prop_map(|scope| Operation::HeldOff { scope }),
     ];
     prop_oneof![14 => waiting, 44 => leased, 18 => served, 2 => limits, 22 => time]
 }

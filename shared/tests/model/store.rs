@@ -14,6 +14,7 @@ use shared::queue::{Queue, QueueConfig};
 use super::{
     look::{Kept, Look},
     model::{ATTEMPTS_MAX, Entry},
+    world::job_id,
 };
 
 /// The pools' names.
@@ -90,6 +91,11 @@ impl Store {
         self.run(cmd("DEL").arg(key(pool, name))).await;
     }
 
+    /// Writes a key.
+    pub(crate) async fn set(&self, pool: usize, name: &str, value: &str) {
+        self.run(cmd("SET").arg(key(pool, name)).arg(value)).await;
+    }
+
     /// Lets a pool have been out of everybody's reach.
     pub(crate) async fn away(&self, pool: usize) {
         self.run(cmd("SET").arg(key(pool, "alive")).arg(1)).await;
@@ -121,7 +127,7 @@ fn key(pool: usize, name: &str) -> String {
 /// What an entry is called in the store.
 pub(crate) fn stored(entry: Entry) -> String {
     match entry {
-        Entry::Own(job) => job.to_string(),
+        Entry::Own(job) => job_id(job).to_string(),
         Entry::Lent((job, attempt)) => format!("{job}~{attempt}"),
     }
 }

@@ -17,7 +17,7 @@ use super::{
 /// So many rounds are enough to drain the queue.
 const ROUNDS: u64 = 12 * JOBS;
 
-fn worker_name(worker: usize) -> WorkerName {
+pub(crate) fn worker_name(worker: usize) -> WorkerName {
     format!("w{worker}").parse().unwrap()
 }
 
@@ -51,7 +51,7 @@ fn post_mortem(id: LeaseId) -> PostMortem {
 
 impl World {
     /// The number of a lease that is good, or now and then of any.
-    fn choose(&self, number: usize) -> Option<usize> {
+    pub(crate) fn choose(&self, number: usize) -> Option<usize> {
         let all: Vec<usize> = (0..self.leases.len()).collect();
         let good = |id: LeaseId| self.model.holds((id.job.get(), id.attempt), id.epoch).is_some();
         let good: Vec<usize> = all.iter().copied().filter(|held| good(self.leases[*held].lease.id())).collect();
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// A worker has a lease that the model has just given it.
-    fn take(&mut self, worker: usize, lease: Lease) -> Checked {
+    pub(crate) fn take(&mut self, worker: usize, lease: Lease) -> Checked {
         let id = lease.id();
         let (job, hold) = (&self.model.jobs[&id.job.get()], self.model.holds((id.job.get(), id.attempt), id.epoch));
         prop_assert!(hold.is_some(), "{id:?} is not what the model has: {:?}", job.hold);
@@ -179,6 +179,7 @@ impl World {
             *state = JobState::Starting;
         }
         hold.exited |= exited.is_some();
+        hold.busy |= matches!(step, Step::Ran);
         hold.attempt = found.unwrap_or(hold.attempt);
         if post_mortem.is_some() {
             self.model.jobs.get_mut(&job).unwrap().ended[usize::from(!gone)] = Some(id.epoch);

@@ -12,7 +12,7 @@ use super::{
     fairness::Turns,
     invariants,
     limits::SETTINGS,
-    model::{Entry, Model, Runner, Stop, pick, pool_of},
+    model::{Entry, Model, Runner, Stop, WARM, pick, pool_of},
     operation::Operation,
     store::{POOLS, Store, stored},
 };
@@ -90,6 +90,12 @@ impl World {
                 Ok(())
             }
             Operation::Audit { pool } => self.audit(pool).await,
+            Operation::Refill { pool, worker, wanted } => self.refill(pool, worker, wanted).await,
+            Operation::Spare { lease, runner, room } => self.spare(lease, runner, room).await,
+            Operation::HeldOff { scope } => {
+                self.held_off(scope).await;
+                Ok(())
+            }
             _ => {
                 self.pass_time(operation).await;
                 Ok(())
@@ -179,7 +185,10 @@ pub(crate) fn pool_name(pool: usize) -> PoolName {
 }
 
 pub(crate) fn job_id(job: u64) -> JobId {
-    job.to_string().parse().unwrap()
+    match job.checked_sub(WARM) {
+        Some(number) => JobId::warm(number.try_into().unwrap()),
+        None => job.to_string().parse().unwrap(),
+    }
 }
 
 fn settings(text: &str) -> Pools {

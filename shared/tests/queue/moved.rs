@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use redis::from_redis_value;
 use shared::{
-    model::{JobState, Scope},
+    model::{JobId, JobState, Scope},
     queue::{
-        Adoption, Announcement, DeadLetters, JobRecord, Lease, LimitChange, Progress, QueueError, Reserved, Settlement,
-        Unmatched,
+        Adoption, Announcement, DeadLetters, IdleRunner, JobRecord, Lease, LimitChange, Progress, QueueError, Reserved,
+        Room, Settlement, Unmatched,
     },
 };
 use tokio::time::{Instant, sleep};
 
 use crate::{
     crossover::{done, others, serve, started},
-    support::{LEASE, TestQueue, connect, job, message, parse, pool, told, worker},
+    support::{LEASE, POOL, TestQueue, connect, job, message, parse, pool, told, worker},
 };
 
 fn scope(name: &str) -> Scope {
@@ -271,6 +271,13 @@ async fn the_store_that_was_moved_away_from_refuses_whoever_goes_on_with_it_and_
         is_refused(queue.adopt(&pool(), &worker("a"), job(1), 1).await);
         is_refused(queue.restore(lease.id(), &lease.backup()).await);
         is_refused(queue.progress(&mut lease, Progress::default()).await);
+        is_refused(queue.has_startable(&pool()).await);
+        is_refused(queue.refill(parse(POOL).get(&pool()).unwrap(), &worker("a"), JobId::warm(1), &[]).await);
+        is_refused(
+            queue
+                .spare(&lease, IdleRunner { wanted: 0, job_is_gone: false, is_outdated: false, room: Room::Enough })
+                .await,
+        );
         is_refused(queue.has_demand(&pool(), &scope("octo/repo")).await);
         is_refused(queue.pause(&[pool()], LEASE, "no").await);
         is_refused(queue.stop(&pool(), LEASE, "no").await);

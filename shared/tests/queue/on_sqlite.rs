@@ -18,5 +18,6 @@ mod settle;
 mod stop;
 mod support;
 mod swap;
+mod warm;
 
 const STORE: support::Kind = support::Kind::Sqlite;

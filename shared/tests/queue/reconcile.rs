@@ -68,7 +68,7 @@ async fn how_jobs_stand_is_told_of_those_that_are_known() {
     test.queue.settle(started(&test, "a").await, idle).await.unwrap();
     let unmatched = Unmatched {
         job_id: job(4),
-        repository: message(4).repository,
+        repository: message(4).repository.unwrap(),
         labels: "gpu".parse().unwrap(),
         delivery: "guid".parse().unwrap(),
         reason: "no_matching_pool",
@@ -110,7 +110,10 @@ async fn live_jobs_are_those_that_wait_or_have_a_worker_and_have_for_long() {
     live.sort_by_key(|job| job.id);
     let states: Vec<_> = live.iter().map(|job| (job.id.get(), job.state)).collect();
     assert_eq!(states, [(2, JobState::Delayed), (3, JobState::Running), (4, JobState::Pending)]);
-    assert!(live.iter().all(|job| job.pool == pool() && job.repository == message(1).repository && job.age > HOLD));
+    assert!(
+        live.iter()
+            .all(|job| job.pool == pool() && Some(&job.repository) == message(1).repository.as_ref() && job.age > HOLD)
+    );
     assert_eq!(test.queue.live_jobs(HOUR).await.unwrap(), []);
 }
 

@@ -207,7 +207,7 @@ pub(crate) fn message(id: u64) -> JobMessage {
         name: "build".to_owned(),
         workflow: Some("CI".to_owned()),
         html_url: None,
-        repository: "octo/repo".parse().unwrap(),
+        repository: Some("octo/repo".parse().unwrap()),
         scope: "octo/repo".parse().unwrap(),
         labels: "self-hosted,linux".parse().unwrap(),
         pool: pool(),

@@ -43,13 +43,16 @@ impl Status {
 
 fn tables(status: &QueueStatus) -> String {
     let mut pools = vec![
-        ["POOL", "LIMIT", "PENDING", "DELAYED", "STARTING", "RUNNING", "ORPHANED", "DEAD", "OLDEST"].map(str::to_owned),
+        ["POOL", "LIMIT", "PENDING", "DELAYED", "STARTING", "RUNNING", "ORPHANED", "WARM", "DEAD", "OLDEST"]
+            .map(str::to_owned),
     ];
     pools.extend(status.pools.iter().map(|pool| {
-        let numbers = [pool.limit, pool.pending, pool.delayed, pool.starting, pool.running, pool.orphaned, pool.dead];
-        let [limit, pending, delayed, starting, running, orphaned, dead] = numbers.map(|number| number.to_string());
+        let waiting = [pool.limit, pool.pending, pool.delayed].map(|number| number.to_string());
+        let leased =
+            [pool.starting, pool.running, pool.orphaned, pool.warm, pool.dead].map(|number| number.to_string());
+        let ([limit, pending, delayed], [starting, running, orphaned, warm, dead]) = (waiting, leased);
         let oldest = if pool.pending == 0 { "-".to_owned() } else { format!("{} s", pool.oldest_seconds) };
-        [pool.name.to_string(), limit, pending, delayed, starting, running, orphaned, dead, oldest]
+        [pool.name.to_string(), limit, pending, delayed, starting, running, orphaned, warm, dead, oldest]
     }));
     let stopped = status.pools.iter().filter_map(|pool| Some((&pool.name, pool.stopped.as_ref()?)));
     let stopped: Vec<String> = stopped.map(|(name, why)| format!("pool {name} is stopped: {why}\n")).collect();
@@ -78,6 +81,7 @@ mod tests {
             starting: 1,
             running: 4,
             orphaned: 0,
+            warm: 2,
             dead: 1000,
             oldest_seconds: 77,
             stopped: Some("no reason".to_owned()),

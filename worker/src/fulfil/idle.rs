@@ -45,7 +45,8 @@ pub(super) async fn verdict<P>(context: &Context<P>, lease: &Lease, waited: Dura
     if demand {
         return decide(true, None, waited);
     }
-    match context.github.job(&lease.job.repository, lease.job_id()).await {
+    let Some(repository) = &lease.job.repository else { return decide(false, None, waited) };
+    match context.github.job(repository, lease.job_id()).await {
         Ok(job) => decide(false, Some(job.status), waited),
         Err(error) if matches!(error.kind(), Kind::RateLimited { .. }) => Verdict::Stay(ASK_AGAIN),
         Err(error) => {

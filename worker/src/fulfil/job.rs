@@ -92,8 +92,8 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, hold
 
 /// A job that came through a GitHub App's webhook says which of the App's installations GitHub is to be asked with.
 fn learn_installation<P>(context: &Context<P>, lease: &Lease) {
-    if let Some(id) = lease.job.installation_id {
-        context.github.learn_installation(lease.job.repository.owner(), id);
+    if let (Some(repository), Some(id)) = (&lease.job.repository, lease.job.installation_id) {
+        context.github.learn_installation(repository.owner(), id);
     }
 }
 
@@ -147,10 +147,11 @@ async fn prepare<P: Provider>(
 /// How far the job got at GitHub, if it waits there no more. Only of one that may have ended without our hearing of it:
 /// for others the answer would lag behind the webhook, and cost a call.
 async fn obsolete<P>(context: &Context<P>, lease: &Lease) -> Result<Option<JobStatus>, Failure> {
+    let Some(repository) = &lease.job.repository else { return Ok(None) };
     if lease.waited < SURE_FOR && lease.replays == 0 {
         return Ok(None);
     }
-    match context.github.job(&lease.job.repository, lease.job_id()).await {
+    match context.github.job(repository, lease.job_id()).await {
         Ok(job) if matches!(job.status, JobStatus::InProgress | JobStatus::Completed) => {
             give_back(context, lease, &job).await?;
             Ok(Some(job.status))

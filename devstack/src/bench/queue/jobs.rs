@@ -43,7 +43,7 @@ fn message(pool: &PoolName, number: u64) -> anyhow::Result<JobMessage> {
         name: "build (ubuntu-24.04, stable, x86_64-unknown-linux-gnu)".to_owned(),
         workflow: Some("Continuous integration".to_owned()),
         html_url: Some(format!("https://github.com/{repository}/actions/runs/15{number:09}/job/{id}")),
-        repository: repository.parse()?,
+        repository: Some(repository.parse()?),
         scope: repository.parse()?,
         labels: "self-hosted,linux,x64".parse()?,
         pool: pool.clone(),

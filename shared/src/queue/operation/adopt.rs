@@ -29,7 +29,7 @@ impl Queue {
             .script(
                 script::ADOPT
                     .key(&keys::prefix(pool))
-                    .arg(job.get())
+                    .arg(job.to_string())
                     .arg(attempt)
                     .arg(worker.as_str())
                     .arg(self.lease_ms()),

@@ -17,7 +17,7 @@ impl Queue {
         let mut script = script::BEAT.key(&keys::prefix(pool));
         script.arg(self.lease_ms()).arg(CRASHES_MAX).arg(millis(ORPHAN_HOLD)).arg(self.keep_ms());
         for lease in leases {
-            script.arg(lease.job.get()).arg(lease.attempt).arg(lease.epoch);
+            script.arg(lease.job.to_string()).arg(lease.attempt).arg(lease.epoch);
         }
         let (lost, cancelled, limit_known): (Vec<usize>, Vec<usize>, bool) = self.store.script(&script).await?;
         let named =

@@ -119,7 +119,7 @@ impl Queue {
             .script(
                 script::CROSSOVER
                     .key(&keys::prefix(pool))
-                    .arg(job.get())
+                    .arg(job.to_string())
                     .arg(attempt)
                     .arg(took.get())
                     .arg(ended.unwrap_or_default())

@@ -20,6 +20,7 @@ mod list;
 mod move_to;
 mod read;
 mod reconcile;
+mod refill;
 mod reserve;
 mod restore;
 mod seen;

@@ -177,8 +177,8 @@ impl Queue {
     pub async fn status(&self) -> Result<Status, QueueError> {
         let mut status = Status::default();
         for name in self.pools().await? {
-            let counts: [u64; 8] = self.store.script(&script::COUNT.key(&keys::prefix(&name))).await?;
-            let [limit, pending, delayed, starting, running, orphaned, dead, oldest_ms] = counts;
+            let counts: [u64; 9] = self.store.script(&script::COUNT.key(&keys::prefix(&name))).await?;
+            let [limit, pending, delayed, starting, running, orphaned, dead, oldest_ms, warm] = counts;
             let oldest_seconds = oldest_ms / 1000;
             let stopped = self.store.query(cmd("HGET").arg(keys::stopped(&name)).arg("why")).await?;
             status.pools.push(PoolStatus {
@@ -190,6 +190,7 @@ impl Queue {
                 running,
                 orphaned,
                 dead,
+                warm,
                 oldest_seconds,
                 stopped,
             });
@@ -225,7 +226,7 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
         pool,
         scope: message.as_ref().map(|message| message.scope.clone()),
         repository: message
-            .map(|message| message.repository)
+            .and_then(|message| message.repository)
             .or_else(|| text("repo").and_then(|text| text.parse().ok())),
         labels,
         attempts: number("attempts").unwrap_or(0),

@@ -222,7 +222,7 @@ fn lives(job: JobId, pool: &PoolName, (state, text, since, came): Live, now: u64
         id: job,
         pool: pool.clone(),
         state: state?.parse().ok()?,
-        repository: message.repository,
+        repository: message.repository?, // GitHub has no job for a warm runner
         scope: message.scope,
         age: Duration::from_millis(now.saturating_sub(since.or(came)?)),
     })

@@ -16,7 +16,7 @@ impl Queue {
         let message = serde_json::to_string(job).map_err(|error| QueueError::Store(Box::new(error)))?;
         let mut script = script::RESTORE.key(&keys::prefix(&job.pool));
         script
-            .arg(lease.job.get())
+            .arg(lease.job.to_string())
             .arg(lease.attempt)
             .arg(lease.epoch)
             .arg(backup.worker.as_str())

@@ -56,7 +56,7 @@ impl Queue {
         };
         let mut script = script::PROGRESS.key(&keys::prefix(lease.pool()));
         script
-            .arg(lease.job_id().get())
+            .arg(lease.job_id().to_string())
             .arg(lease.attempt)
             .arg(lease.epoch)
             .arg(state.map_or("", JobState::as_str))

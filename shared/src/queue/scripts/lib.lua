@@ -34,11 +34,15 @@ local function wake()
   end
 end
 
--- Adds the events that a worker noted: ARGV from `first` on, each how many ms ago, word, detail. The runner by which a stopped
+-- Adds the events that a worker noted: ARGV from `first` on, each how many ms ago, word, detail. Of a runner that has a job the entry
+-- says so. The runner by which a stopped
 -- pool is tried again has shown that it can work once it has a job: then the others may start.
-local function events_from(first, id)
+local function events_from(first, id, key)
   for i = first, #ARGV - 2, 3 do
     event(id, ARGV[i + 1], ARGV[i + 2], now - ARGV[i])
+    if ARGV[i + 1] == 'running' then
+      redis.call('HSET', key, 'busy', 1)
+    end
     if ARGV[i + 1] == 'running' and redis.call('HGET', P .. 'stopped', 'trial') == id then
       redis.call('DEL', P .. 'stopped')
       wake()
@@ -133,6 +137,38 @@ local function job_of(entry)
   return string.match(entry, '^[^~]+')
 end
 
+-- Whether an entry is a warm runner's, which was started without a job (refill.lua).
+local function is_warm(entry)
+  return string.sub(entry, 1, 1) == 'w'
+end
+
+-- Ends the entry of a warm runner. That of one that came to nothing is soon forgotten, for there may be hundreds in a day.
+local WARM_MEMORY_MS = 3600000
+local function close_warm(id, says, keep_ms)
+  local key = job_key(id)
+  redis.call('HSET', key, 'state', 'done', 'end', now)
+  event(id, 'done', says)
+  if redis.call('HEXISTS', key, 'busy') == 1 then
+    expire(id, keep_ms)
+  else
+    local ms = math.min(keep_ms, WARM_MEMORY_MS)
+    redis.call('PEXPIRE', key, ms)
+    redis.call('PEXPIRE', P .. 'events:' .. id, ms)
+  end
+end
+
+-- How many warm runners of a scope came to nothing one after the other, and until when none is made therefore.
+local function failed_warm(scope)
+  local failures, until_ms = string.match(redis.call('GET', P .. 'warm:' .. scope) or '', '^(%d+) (%d+)$')
+  return tonumber(failures or 0), tonumber(until_ms or 0)
+end
+
+-- One came to nothing: the next is made after a while. That is forgotten a minute later.
+local function hold_off(scope, delay)
+  local value = string.format('%d %d', failed_warm(scope) + 1, now + delay)
+  redis.call('SET', P .. 'warm:' .. scope, value, 'PX', delay + 60000)
+end
+
 -- Ends the entry of a runner that took another job. Its own job goes its way, or has long gone it.
 local function end_lent(entry, scope, keep_ms)
   unlease(entry, scope)
@@ -151,6 +187,9 @@ local function ended(entry, says, keep_ms)
   local state, scope = unpack(redis.call('HMGET', job_key(entry), 'state', 'scope'))
   if state == 'orphaned' and entry ~= id then
     end_lent(entry, scope, keep_ms)
+  elseif state == 'orphaned' and is_warm(id) then
+    unlease(id, scope)
+    close_warm(id, says, keep_ms)
   elseif state == 'orphaned' then
     unlease(id, scope)
     event(id, 'done', says)

@@ -52,7 +52,7 @@ for _ = 1, 64 do
       local job = job_key(id)
       local epoch = redis.call('HINCRBY', job, 'epochs', 1)
       redis.call('HSET', job, 'state', 'starting', 'worker', ARGV[1], 'epoch', epoch, 'attempt', epoch)
-      redis.call('HDEL', job, 'exited') -- that was said of another runner
+      redis.call('HDEL', job, 'exited', 'busy') -- that was said of another runner
       redis.call('ZADD', P .. 'lease', now + ARGV[2], id)
       redis.call('SADD', P .. 'active:' .. scope, id)
       event(id, 'reserved', 'by worker ' .. ARGV[1])

@@ -6,12 +6,12 @@
 -- Returns 'unknown', 'closed' when it needs no runner and the one that took it is another's loss, 'before' when that was
 -- said of this runner before, 'leased' when a worker holds it and will see to it, or 'ended'.
 local id, runner, made_for, completed, detail, keep_ms = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1', ARGV[5], ARGV[6]
-local other, others_attempt = string.match(made_for, '^(%d+)~(%d+)$')
+local other, others_attempt = string.match(made_for, '^(w?%d+)~(%d+)$')
 local ends_as = made_for == 'foreign' and 'cancelled' or 'done'
 local says = 'no runner of its own is needed: it is on ' .. runner -- what GitHub says of it is noted besides
 local key = job_key(id)
-local state, attempt, scope, served, left =
-  unpack(redis.call('HMGET', key, 'state', 'attempt', 'scope', 'served_by', 'left'))
+local state, attempt, scope, served, left, cancel =
+  unpack(redis.call('HMGET', key, 'state', 'attempt', 'scope', 'served_by', 'left', 'cancel'))
 if served then
   return served == runner and 'before' or 'ended'
 end
@@ -31,6 +31,13 @@ if is_leased(state) and made_for == attempt then
     ended(id, detail, keep_ms)
   end
   return 'leased'
+end
+if is_leased(state) and other and is_free(other, others_attempt) and not (cancel or left)
+  and redis.call('HGET', job_key(other), 'scope') == scope then
+  -- The runner that is made for this job is warm in the place of the other.
+  redis.call('HSET', key, 'served_by', runner)
+  set_free(id, attempt, state, scope, says .. '; its own waits for other jobs', keep_ms)
+  return 'closed'
 end
 if is_leased(state) and other and redis.call('HGET', job_key(other), 'scope') == scope then
   -- The runner that is made for this job will do for the other, as long as it comes to something (reopen.lua).

@@ -15,12 +15,21 @@ end
 if epoch ~= ARGV[3] or not is_leased(state) then
   return {0, state or 'gone'}
 end
-events_from(9, id)
+events_from(9, id, key)
 
 if entry ~= id then
   -- The runner took another job, and its own waits again or has gone its way: there is nothing more to decide.
   end_lent(entry, scope, keep_ms)
   event(id, 'noted', 'the runner of attempt ' .. ARGV[2] .. ' has ended: ' .. detail)
+  state = 'done'
+elseif is_warm(id) then
+  unlease(id, scope)
+  if outcome == 'done' then
+    redis.call('DEL', P .. 'warm:' .. scope)
+  elseif outcome == 'retry' or outcome == 'dead' or delay > 0 then
+    hold_off(scope, delay)
+  end
+  close_warm(id, detail, keep_ms)
   state = 'done'
 else
   unlease(id, scope)

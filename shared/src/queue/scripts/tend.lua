@@ -13,7 +13,7 @@ end
 
 -- After a crash of its worker: a job that was starting starts again, the third time it is given up; the slot of a
 -- runner that may still be up is held for its worker's return.
-local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
+local function reap_one(entry, lease_ms, crashes_max, orphan_ms, keep_ms)
   local key, id = job_key(entry), job_of(entry)
   local state, scope, worker, exited, left =
     unpack(redis.call('HMGET', key, 'state', 'scope', 'worker', 'exited', 'left'))
@@ -32,7 +32,12 @@ local function reap_one(entry, crashes_max, orphan_ms, keep_ms)
     return
   end
   unlease(id, scope)
-  if exited then
+  if is_warm(id) then
+    if state == 'starting' then
+      hold_off(scope, lease_ms)
+    end
+    close_warm(id, exited or 'worker ' .. worker .. ' did not come back', keep_ms)
+  elseif exited then
     close(id, 'done', keep_ms)
     event(id, 'done', exited)
   elseif left then
@@ -68,6 +73,6 @@ local function reap(lease_ms, crashes_max, orphan_ms, keep_ms)
     return
   end
   for _, entry in ipairs(redis.call('ZRANGE', P .. 'lease', '-inf', now, 'BYSCORE', 'LIMIT', 0, 20)) do
-    reap_one(entry, crashes_max, orphan_ms, keep_ms)
+    reap_one(entry, lease_ms, crashes_max, orphan_ms, keep_ms)
   end
 end

@@ -155,10 +155,10 @@ async fn enqueue_missed<P: Provider>(
                     if round.queue.enqueue(&message).await? != Stored::Stored {
                         continue; // its webhook came meanwhile
                     }
-                    info!(job.id = %job.id, pool = %message.pool, repository = %message.repository,
+                    info!(job.id = %job.id, pool = %message.pool, repository = %origin.repository,
                         "No webhook came of the job: it is queued");
                 }
-                let (repository, pool) = (message.repository, message.pool);
+                let (repository, pool) = (origin.repository.clone(), message.pool);
                 report.enqueued.push(Enqueued { job: job.id, repository, pool });
             }
             Decision::Unmatched(unmatched) if standing.is_none() && !round.dry_run => {
