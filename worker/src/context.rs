@@ -43,6 +43,8 @@ pub struct Context<P> {
     pub engine: Arc<EngineHealth>,
     /// What is counted.
     pub metrics: Metrics,
+    /// Cancelled when the worker stops: what need not be waited for is left to the next one.
+    pub stopping: CancellationToken,
     /// Cancelled when tasks are to leave their runners to the next worker.
     pub leave: CancellationToken,
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
-    future::{Fuse, maybe_done},
+    future::{Fuse, FusedFuture as _, maybe_done},
 };
 use shared::{
     backoff::Backoff,
@@ -22,7 +22,7 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::{
     context::Context,
-    fulfil::{adopt, fulfil, retire},
+    fulfil::{adopt, fulfil, refill, retire},
     janitor::Janitor,
     keeper::Hold,
     provider::Provider,
@@ -102,17 +102,24 @@ impl<P: Provider> Dispatch<P> {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => return,
-                Some(ended) = self.tasks.join_next() => report(ended),
+                Some(ended) = self.tasks.join_next() => {
+                    report(ended);
+                    hungry = true; // a warm runner may be wanted in its place
+                }
                 _ = sweeps.tick() => self.sweep().await,
                 Ok(()) = changes.changed() => {
                     self.pools = context.pools.names();
                     hungry = true;
+                    waiting.set(Fuse::terminated());
                 }
                 () = &mut waiting => hungry = true,
                 (room, starting) = room(&context, &capacity, &starts), if hungry => match self.reserve().await {
                     Next::Job(lease, hold) => self.spawn(*lease, hold, room, starting),
                     Next::Wait(at_most) => {
                         hungry = false;
+                        if !waiting.is_terminated() {
+                            continue;
+                        }
                         waiting.set(wait(self.context.queue.clone(), self.pools.clone(), at_most).fuse());
                     }
                 },
@@ -161,7 +168,28 @@ impl<P: Provider> Dispatch<P> {
         if let Some(error) = failure {
             warn!(error = %chain(&error), "Cannot ask the queue for a job");
         }
-        Next::Wait(at_most)
+        match self.refill().await {
+            Some((lease, hold)) => Next::Job(lease, hold),
+            None => Next::Wait(at_most),
+        }
+    }
+
+    /// Leases a warm runner, if a pool wants one. Awaited, never raced.
+    async fn refill(&self) -> Option<(Box<Lease>, Hold)> {
+        let pools = self.context.pools.all();
+        let served = self.pools.iter().filter_map(|name| pools.current(name));
+        for pool in served.filter(|pool| pool.warm.runners > 0) {
+            let asked = Instant::now();
+            match refill(&self.context, pool).await {
+                Ok(Some(lease)) => {
+                    let hold = self.context.keeper.hold(&lease, asked);
+                    return Some((Box::new(lease), hold));
+                }
+                Ok(None) => {}
+                Err(error) => warn!(%pool.name, error = %chain(&error), "Cannot ask the queue for a warm runner"),
+            }
+        }
+        None
     }
 
     /// Takes up what was left behind on this engine.
@@ -215,6 +243,7 @@ impl<P: Provider> Dispatch<P> {
 
     async fn stop(&mut self, drain: Duration) {
         info!(runners = self.context.keeper.count(), "Stopping: no more jobs are taken");
+        self.context.stopping.cancel();
         let tasks = &mut self.tasks;
         let mut all_ended = async || {
             while let Some(ended) = tasks.join_next().await {

@@ -20,6 +20,9 @@ use crate::{engine::EngineHealth, served::ServedPools};
 /// How soon a beat that failed is tried again.
 const BEAT_RETRY: Duration = Duration::from_secs(1);
 
+/// How long an idle runner may take to make room for a job.
+const YIELD_EVERY: Duration = Duration::from_secs(10);
+
 /// The leases that this worker holds, by job and attempt.
 #[derive(Debug)]
 pub struct Keeper {
@@ -31,6 +34,8 @@ pub struct Keeper {
     held: Mutex<HashMap<(JobId, u64), Held>>,
     /// Pools whose limits the queue did not know at the last beat.
     unlimited: Mutex<HashSet<PoolName>>,
+    /// When an idle runner last made room for a job of another pool.
+    yielded: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -65,8 +70,8 @@ impl Keeper {
         capacity: u32,
         engine: Arc<EngineHealth>,
     ) -> Arc<Self> {
-        let (held, unlimited) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { queue, worker, pools, capacity, engine, held, unlimited })
+        let (held, unlimited, yielded) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Arc::new(Self { queue, worker, pools, capacity, engine, held, unlimited, yielded })
     }
 
     /// Takes a lease that was just given into its care. It was `asked` for then, and has lasted no longer.
@@ -94,6 +99,22 @@ impl Keeper {
     #[must_use]
     pub fn holds(&self, job: JobId, attempt: u64) -> bool {
         self.held().contains_key(&(job, attempt))
+    }
+
+    /// Whether this worker may have more runners than it has.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        u32::try_from(self.count()).is_ok_and(|runners| runners < self.capacity)
+    }
+
+    /// Whether an idle runner is to make room for a job of another pool: one at a time, as it takes a while until that job has it.
+    pub fn yields(&self) -> bool {
+        let mut yielded = self.yielded.lock().unwrap_or_else(PoisonError::into_inner);
+        if yielded.is_some_and(|at| at.elapsed() < YIELD_EVERY) {
+            return false;
+        }
+        *yielded = Some(Instant::now());
+        true
     }
 
     /// How many leases it keeps.

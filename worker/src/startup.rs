@@ -141,6 +141,7 @@ fn context(
         keeper: Keeper::new(queue, worker, pools, settings.capacity, Arc::clone(&engine)),
         engine,
         metrics,
+        stopping: CancellationToken::new(),
         leave: CancellationToken::new(),
     })
 }

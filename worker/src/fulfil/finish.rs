@@ -20,7 +20,7 @@ use crate::{
     context::Context,
     keeper::Hold,
     provider::{Provider, ProviderError, RunnerHandle},
-    runner::{Outcome, Remains, post_mortem, settlement},
+    runner::{Outcome, Remains, post_mortem, settlement, settlement_of_warm},
 };
 
 /// How often it is tried to look at a container that has ended, and to remove it before it is left to the janitor.
@@ -42,7 +42,11 @@ pub(super) async fn finish<P: Provider>(
     runner: Runner,
     ended: Ended,
 ) {
-    let settlement = settlement(&ended.outcome, lease.attempts, Backoff::JOB);
+    let settlement = if lease.job_id().is_warm() {
+        settlement_of_warm(&ended.outcome, lease.attempts, Backoff::JOB, ended.listened)
+    } else {
+        settlement(&ended.outcome, lease.attempts, Backoff::JOB)
+    };
     lease.happened(What::Exited, ended.exit.to_string());
     let remains = remains(context, &runner.handle).await;
     let post_mortem = post_mortem(&runner.handle.name, &ended.outcome, &ended.exit, &remains);

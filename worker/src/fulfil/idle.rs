@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use shared::{
     github::{JobStatus, Kind},
-    queue::Lease,
+    queue::{Idle, Lease},
     telemetry::chain,
 };
 use tracing::debug;
 
-use crate::{context::Context, runner::Retirement};
+use super::{
+    job::Runner,
+    warm::{ASK_EVERY, Candidate},
+};
+use crate::{context::Context, provider::Provider, runner::Retirement};
 
 /// How long a runner waits for a job before it is asked whether it is still needed.
 pub(super) const IDLE_MAX: Duration = Duration::from_mins(5);
@@ -39,8 +43,38 @@ fn decide(demand: bool, own: Option<JobStatus>, waited: Duration) -> Verdict {
     }
 }
 
+/// How soon a runner that begins to wait for a job is asked.
+pub(super) fn first_ask<P>(context: &Context<P>, lease: &Lease, warm: &Candidate) -> Duration {
+    if warm.is_one(context, lease) { ASK_EVERY } else { IDLE_MAX }
+}
+
 /// Finds out whether a runner that has `waited` is still needed. When it cannot be found out, it is.
-pub(super) async fn verdict<P>(context: &Context<P>, lease: &Lease, waited: Duration) -> Verdict {
+pub(super) async fn verdict<P: Provider>(
+    context: &Context<P>,
+    lease: &Lease,
+    (runner, warm): (&Runner, &mut Candidate),
+    waited: Duration,
+) -> Verdict {
+    let is_warm = warm.is_one(context, lease);
+    let mut ask = async |job_is_gone| match warm.ask(context, lease, runner, job_is_gone).await {
+        Idle::Own => None,
+        Idle::Stay => Some(Verdict::Stay(ASK_EVERY)),
+        Idle::Go => Some(Verdict::Retire(Retirement::NoDemand)),
+    };
+    if is_warm && let Some(verdict) = ask(false).await {
+        return verdict;
+    }
+    if waited < IDLE_MAX {
+        return Verdict::Stay(if is_warm { ASK_EVERY } else { IDLE_MAX.saturating_sub(waited) });
+    }
+    match needed_for_its_own(context, lease, waited).await {
+        Verdict::Retire(Retirement::NoDemand) if is_warm => ask(true).await.unwrap_or(Verdict::Stay(ASK_EVERY)),
+        verdict => verdict,
+    }
+}
+
+/// The same of a runner that waits for its own job.
+async fn needed_for_its_own<P>(context: &Context<P>, lease: &Lease, waited: Duration) -> Verdict {
     let demand = context.queue.has_demand(lease.pool(), &lease.job.scope).await.unwrap_or(true);
     if demand {
         return decide(true, None, waited);

@@ -280,7 +280,7 @@ pub(super) async fn gone<P>(context: &Context<P>, lease: &mut Lease) -> Result<(
 async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, hold: Hold, runner: Runner) {
     info!(runner.name = %runner.handle.name, "The runner is up");
     match watch::watch(context, &mut lease, &hold, &runner).await {
-        watch::Watched::Ended(ended) => finish::finish(context, lease, hold, runner, ended).await,
+        watch::Watched::Ended(ended) => finish::finish(context, lease, hold, runner, *ended).await,
         watch::Watched::Left => info!(runner.name = %runner.handle.name, "Left the runner to the next worker"),
         watch::Watched::Lost => warn!(runner.name = %runner.handle.name, "Left the runner to the job's new worker"),
     }
@@ -288,7 +288,9 @@ async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, h
 
 /// Ends the lease of a job that got no runner.
 async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, name: &RunnerName, failure: &Failure) {
-    warn!(error = %chain(failure), attempts = lease.attempts, "The job got no runner");
+    let is_warm = lease.job_id().is_warm();
+    let what = if is_warm { "The warm runner was not made" } else { "The job got no runner" };
+    warn!(error = %chain(failure), attempts = lease.attempts, "{what}");
     // The installations of an App have a limit each: what stops one leaves the others.
     if let Some(pause) = failure.pause().filter(|_| context.github.has_one_caller()) {
         let pools: Vec<_> = context.pools.all().iter().map(|pool| pool.name.clone()).collect();
@@ -297,8 +299,12 @@ async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, na
         }
     }
     let scope = lease.job.scope.clone();
-    let attempts = lease.attempts;
-    settle(context, lease, hold, failure.settlement(attempts)).await;
+    let settlement = match failure.settlement(lease.attempts) {
+        // There is no job that could die of it, and it may be put right.
+        Settlement::Dead { error } if is_warm => Settlement::Retry { delay: Backoff::JOB.most, error },
+        settlement => settlement,
+    };
+    settle(context, lease, hold, settlement).await;
     if failure.leaves_registration() {
         clean_up(&context.github, &scope, None, name).await;
     }
@@ -306,11 +312,14 @@ async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, na
 
 /// Ends the lease and says how. It is in nobody's care from then on, for a beat would take it for lost.
 pub(super) async fn settle<P>(context: &Context<P>, lease: Lease, hold: Hold, settlement: Settlement) {
+    let is_warm = lease.job_id().is_warm();
     let settled = context.queue.settle(lease, settlement).await;
     drop(hold);
     match settled {
         Ok(state) => {
-            context.metrics.settled(state);
+            if !is_warm {
+                context.metrics.settled(state);
+            }
             info!(job.state = %state, "The job's lease ended");
         }
         Err(error) => warn!(error = %chain(&error), "The job is not settled by this worker"),

@@ -7,10 +7,12 @@ mod job;
 mod register;
 mod retire;
 mod start;
+mod warm;
 mod watch;
 
 pub use failure::Failure;
 pub use job::{adopt, fulfil};
 pub use register::{Registered, deregister, register};
 pub use retire::retire;
+pub use warm::refill;
 pub use watch::RETIRE_AGAIN;

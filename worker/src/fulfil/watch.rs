@@ -11,10 +11,11 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{info, warn};
 
 use super::{
-    idle::{self, IDLE_MAX, Verdict},
+    idle::{self, Verdict},
     job::{Runner, record},
     register::deregister,
     retire::works,
+    warm::Candidate,
 };
 use crate::{
     context::Context,
@@ -42,7 +43,7 @@ const END_LAG: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) enum Watched {
     /// The runner's container has ended.
-    Ended(Ended),
+    Ended(Box<Ended>),
     /// The worker stops; the runner goes on.
     Left,
     /// Another worker may hold the job.
@@ -54,6 +55,8 @@ pub(super) enum Watched {
 pub(super) struct Ended {
     pub(super) outcome: Outcome,
     pub(super) exit: Exit,
+    /// How long it has listened, with its job if it got one.
+    pub(super) listened: Duration,
 }
 
 /// What is to be done with a runner when its time comes.
@@ -78,6 +81,8 @@ struct Watch {
     listening: Option<Instant>,
     /// Why it is stopped, if it is because there is no job for it.
     retired: Option<Retirement>,
+    /// What is known of it where warm runners are kept.
+    warm: Candidate,
 }
 
 /// Watches a runner until it ends, the lease is lost, or the worker stops. Never stops a runner that works on a job, but
@@ -104,6 +109,7 @@ pub(super) async fn watch<P: Provider>(
                 },
                 () = hold.lost.cancelled() => return Watched::Lost,
                 () = context.leave.cancelled() => return watch.leave(context, lease).await,
+                () = context.stopping.cancelled(), if watch.is_warm(lease) => return watch.leave(context, lease).await,
                 () = hold.cancelled.cancelled(), if !watch.cancelled => watch.cancel(),
                 () = due(watch.next) => watch.act(context, lease, runner).await,
             }
@@ -112,7 +118,7 @@ pub(super) async fn watch<P: Provider>(
             ended = end(context, runner) => if let Some(exit) = ended {
                 watch.read_again(context, runner).await;
                 let outcome = watch.observed.outcome(&exit, watch.retired);
-                return Watched::Ended(Ended { outcome, exit });
+                return Watched::Ended(Box::new(Ended { outcome, exit, listened: watch.listened() }));
             },
             () = hold.lost.cancelled() => return Watched::Lost,
             () = context.leave.cancelled() => return watch.leave(context, lease).await,
@@ -162,7 +168,8 @@ impl Watch {
                 lease.happened(What::Listening, version.unwrap_or_default());
                 self.listening.get_or_insert_with(Instant::now);
                 if self.next.is_none() {
-                    self.next = Some((Instant::now() + IDLE_MAX, Next::Retire));
+                    let pause = idle::first_ask(context, lease, &self.warm);
+                    self.next = Some((Instant::now() + pause, Next::Retire));
                 }
             }
             Milestone::Running(job) => {
@@ -182,6 +189,16 @@ impl Watch {
         for line in &lines {
             self.observed.observe(line);
         }
+    }
+
+    /// Whether it waits for whichever job comes, and none has come.
+    fn is_warm(&self, lease: &Lease) -> bool {
+        self.observed.job().is_none() && self.warm.stays(lease)
+    }
+
+    /// How long it has waited for a job, and worked on it.
+    fn listened(&self) -> Duration {
+        self.listening.map(|since| since.elapsed()).unwrap_or_default()
     }
 
     /// Writes to the record what has happened. A lost lease shows at the keeper's next beat.
@@ -221,8 +238,8 @@ impl Watch {
     async fn retire<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, runner: &Runner) {
         let mut why = Retirement::NoDemand;
         if !self.cancelled {
-            let waited = self.listening.map(|since| since.elapsed()).unwrap_or_default();
-            match idle::verdict(context, lease, waited).await {
+            let waited = self.listened();
+            match idle::verdict(context, lease, (runner, &mut self.warm), waited).await {
                 Verdict::Stay(pause) => {
                     self.next = Some((Instant::now() + pause, Next::Retire));
                     return;
@@ -259,7 +276,7 @@ impl Watch {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::idle::IDLE_MAX, *};
 
     #[test]
     fn a_runner_that_took_another_job_is_stopped_in_time_though_its_own_was_cancelled() {

@@ -84,6 +84,13 @@ pub trait Provider: Send + Sync + 'static {
         lines: usize,
     ) -> impl Future<Output = Result<Remains, ProviderError>> + Send;
 
+    /// Whether a runner's container was made of what `image` stands for now. If the engine does not have that, it is if it has its name.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]; [`ProviderError::Gone`] when the container was removed.
+    fn is_of(&self, runner: &RunnerHandle, image: &str) -> impl Future<Output = Result<bool, ProviderError>> + Send;
+
     /// Asks a container to end, kills it after `grace`, and returns when it has ended. One that has ended is no error.
     ///
     /// # Errors

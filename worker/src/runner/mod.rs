@@ -14,5 +14,5 @@ pub use log::{JobResult, RunnerLine};
 pub use observed::{Milestone, Observed};
 pub use outcome::{Outcome, Retirement};
 pub use post_mortem::{Remains, post_mortem};
-pub use settlement::{settlement, settlement_of};
+pub use settlement::{settlement, settlement_of, settlement_of_warm};
 pub use spec::{Command, Credentials, RUNNER_HOME, RunnerSpec, label, web_url};

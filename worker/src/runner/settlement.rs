@@ -11,6 +11,9 @@ use crate::provider::ProviderError;
 /// meanwhile; another one may have a healthy engine.
 const ENGINE_AWAY_PAUSE: Duration = Duration::from_secs(2);
 
+/// A warm runner that is lost sooner than this is not replaced at once.
+const SOON_LOST: Duration = Duration::from_secs(5);
+
 /// How the lease of the job ends whose runner came to `outcome`, after `attempts` failed ones.
 ///
 /// A failure that might not be one again is a [`Settlement::Retry`]; the queue makes a dead letter of the last.
@@ -31,6 +34,21 @@ pub fn settlement(outcome: &Outcome, attempts: u32, backoff: Backoff) -> Settlem
         | Outcome::RegistrationDeleted { listened: false } => {
             Settlement::Retry { delay: backoff.jittered(attempts), error: detail }
         }
+    }
+}
+
+/// How the lease of a warm runner ends that came to `outcome` after it had `listened` for so long: no job is at stake. One that did
+/// listen for a while is replaced at once, whoever took it away; the others after a pause, which grows with how many there were in
+/// a row.
+#[must_use]
+pub fn settlement_of_warm(outcome: &Outcome, attempts: u32, backoff: Backoff, listened: Duration) -> Settlement {
+    match settlement(outcome, attempts, backoff) {
+        Settlement::Release { reason: detail, .. } | Settlement::Retry { error: detail, .. }
+            if listened >= SOON_LOST =>
+        {
+            Settlement::Idle { detail }
+        }
+        settlement => settlement,
     }
 }
 
@@ -68,6 +86,18 @@ mod tests {
         }
         assert!(matches!(settle(&Outcome::Idle), Settlement::Idle { .. }));
         assert!(matches!(settle(&Outcome::Unassigned), Settlement::Retry { .. }));
+    }
+
+    #[test]
+    fn a_warm_runner_that_is_lost_is_replaced_at_once_unless_it_was_soon_lost() {
+        let settle = |outcome: &Outcome, listened| settlement_of_warm(outcome, 3, Backoff::JOB, listened);
+        let (lost, crashed) = (Outcome::RegistrationDeleted { listened: true }, Exit { code: 1, ..Exit::default() });
+        assert!(matches!(settle(&lost, SOON_LOST), Settlement::Idle { .. }));
+        assert!(matches!(settle(&Outcome::EndedIdle { exit: crashed.clone() }, SOON_LOST), Settlement::Idle { .. }));
+        let paused = |settled| matches!(settled, Settlement::Release { delay, .. } if delay == Duration::from_secs(16));
+        assert!(paused(settle(&lost, SOON_LOST / 2)));
+        let never = Outcome::NeverListened { exit: crashed, why: None };
+        assert!(matches!(settle(&never, Duration::ZERO), Settlement::Retry { .. }));
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod redis;
 mod refusals;
 mod spec;
 mod store;
+mod warm;
 mod watcher;
 mod webhooks;
 mod world;

@@ -18,6 +18,7 @@ mod rate_limits;
 mod reconcile;
 mod spec;
 mod store;
+mod warm;
 mod watcher;
 mod webhooks;
 mod world;

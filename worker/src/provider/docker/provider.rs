@@ -223,8 +223,15 @@ impl Provider for DockerProvider {
     }
 
     async fn remains(&self, runner: &RunnerHandle, lines: usize) -> Result<Remains, ProviderError> {
-        let (image, environment) = state::made_of(&self.engine, &runner.id).await?;
-        Ok(Remains { image, environment, log: self.tail(runner, lines).await? })
+        let made_of = state::made_of(&self.engine, &runner.id).await?;
+        let log = self.tail(runner, lines).await?;
+        Ok(Remains { image: made_of.image, environment: made_of.environment, log })
+    }
+
+    async fn is_of(&self, runner: &RunnerHandle, image: &str) -> Result<bool, ProviderError> {
+        let made_of = state::made_of(&self.engine, &runner.id).await?;
+        let facts = image::inspect(&self.engine.client().await?, image).await?;
+        Ok(made_of.name.as_deref() == Some(image) && facts.is_none_or(|facts| made_of.image == Some(facts.id)))
     }
 
     async fn stop(&self, runner: &RunnerHandle, grace: Duration) -> Result<(), ProviderError> {

@@ -52,17 +52,30 @@ pub(super) async fn wait(engine: &Engine, container: &str) -> Result<Exit, Provi
     }
 }
 
-/// What a container was made of: its image's id, and its variables.
-pub(super) async fn made_of(
-    engine: &Engine,
-    container: &str,
-) -> Result<(Option<String>, BTreeMap<String, String>), ProviderError> {
+/// What a container was made of.
+#[derive(Debug)]
+pub(super) struct MadeOf {
+    /// The name of its image, as it was asked for.
+    pub(super) name: Option<String>,
+    /// The image's id.
+    pub(super) image: Option<String>,
+    /// Its variables.
+    pub(super) environment: BTreeMap<String, String>,
+}
+
+/// What a container was made of.
+pub(super) async fn made_of(engine: &Engine, container: &str) -> Result<MadeOf, ProviderError> {
     let client = engine.client().await?;
     let inspected = client.inspect_container(container, None::<InspectContainerOptions>);
     let inspected = bounded("look at a container", ANSWER_TIMEOUT, inspected).await?;
-    let variables = inspected.config.and_then(|config| config.env).unwrap_or_default();
+    let config = inspected.config.unwrap_or_default();
+    let variables = config.env.unwrap_or_default();
     let pair = |variable: &String| variable.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
-    Ok((inspected.image.filter(|image| !image.is_empty()), variables.iter().filter_map(pair).collect()))
+    Ok(MadeOf {
+        name: config.image,
+        image: inspected.image.filter(|image| !image.is_empty()),
+        environment: variables.iter().filter_map(pair).collect(),
+    })
 }
 
 /// The containers with that label, `name` or `name=value`.
