@@ -5,5 +5,6 @@
 
 pub mod config;
 mod metrics;
+mod queue_metrics;
 pub mod startup;
 mod webhook;

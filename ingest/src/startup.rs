@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use actix_web::{App, HttpServer, dev::Server, http::KeepAlive, middleware::from_fn, web::Data};
 use anyhow::{Context as _, bail};
 use shared::{
-    admin::{Admin, ReadinessCheck},
+    admin::{Admin, ReadinessCheck, Refresh},
     pools::LivePools,
     queue::Queue,
     telemetry::{BuildInfo, Registry, chain},
@@ -17,6 +17,7 @@ use tracing::info;
 use crate::{
     config::Settings,
     metrics::DeliveryMetrics,
+    queue_metrics::QueueMetrics,
     webhook::{BodyLimits, Inbox, Signatures, linger, routes},
 };
 
@@ -71,7 +72,8 @@ impl Application {
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
         let registry = Registry::new(BuildInfo { component: "ingest", version: env!("CARGO_PKG_VERSION") });
         let queue = Queue::new(&settings.queue)?;
-        let admin = Admin { ready: readiness(queue.clone()), metrics: registry.clone() };
+        let seen = QueueMetrics::new(&registry, queue.clone());
+        let admin = Admin { ready: readiness(queue.clone()), metrics: registry.clone(), refresh: Some(refresh(seen)) };
         let (admin, admin_port) = admin_server(&admin, settings.ingest.admin_bind)?;
         let inbox = Inbox::new(
             Signatures::new(&settings.secrets).context("AUTOSCALER_SECRET_TOKEN cannot be used")?,
@@ -166,6 +168,13 @@ fn admin_server(admin: &Admin, bind: SocketAddr) -> anyhow::Result<(Server, u16)
     .with_context(|| format!("INGEST_ADMIN_BIND: cannot listen on {bind}"))?;
     let port = server.addrs().first().map_or(bind.port(), SocketAddr::port);
     Ok((server.run(), port))
+}
+
+fn refresh(seen: QueueMetrics) -> Refresh {
+    Arc::new(move || {
+        let seen = seen.clone();
+        Box::pin(async move { seen.look().await })
+    })
 }
 
 /// Ready is who can store a job.

@@ -13,6 +13,9 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 /// Finds out whether the process can do its work: `Err` says what it lacks.
 pub type ReadinessCheck = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>>>> + Send + Sync>;
 
+/// Has the metrics be what they are now, those of them that are not kept up anyway.
+pub type Refresh = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
+
 /// What the listener answers from.
 #[derive(Clone)]
 pub struct Admin {
@@ -20,6 +23,8 @@ pub struct Admin {
     pub ready: ReadinessCheck,
     /// Shown at `/metrics`.
     pub metrics: Registry,
+    /// Awaited before that; bounds its own waits.
+    pub refresh: Option<Refresh>,
 }
 
 impl std::fmt::Debug for Admin {
@@ -57,5 +62,8 @@ async fn readyz(admin: web::Data<Admin>) -> HttpResponse {
 }
 
 async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
+    if let Some(refresh) = &admin.refresh {
+        refresh().await;
+    }
     HttpResponse::Ok().content_type(OPENMETRICS).body(admin.metrics.encode())
 }

@@ -179,7 +179,7 @@ fn admin<P: Provider>(
             }
         })
     });
-    let admin = Admin { ready, metrics };
+    let admin = Admin { ready, metrics, refresh: None };
     let bind = settings.worker.admin_bind;
     let server = HttpServer::new(move || App::new().configure(|config| admin.routes(config)))
         .workers(1)

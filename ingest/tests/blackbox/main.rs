@@ -11,5 +11,6 @@ mod origins;
 mod outage;
 mod payloads;
 mod process;
+mod queue_metrics;
 mod readme;
 mod signature;

@@ -80,7 +80,7 @@ fn sums(keys: &Keys) -> Result<(), TestCaseError> {
     let somewhere: usize = ["queued", "delayed", "dead"].iter().map(|place| keys.members(place).len()).sum();
     let leased = keys.members("lease").iter().filter(|entry| !entry.contains('~') && !entry.starts_with('w')).count();
     let ended = keys.count("done") + keys.count("cancelled");
-    prop_assert_eq!(keys.count("accepted"), ended + (somewhere + leased) as u64);
+    prop_assert_eq!(keys.count("accepted") + keys.count("reopened"), ended + (somewhere + leased) as u64);
     Ok(())
 }
 
@@ -177,6 +177,7 @@ fn counts(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> 
     for (what, number) in [
         ("accepted", counts.accepted),
         ("done", counts.done),
+        ("reopened", counts.reopened),
         ("cancelled", counts.cancelled),
         ("died", counts.died),
         ("dropped", counts.dropped),

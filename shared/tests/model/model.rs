@@ -88,6 +88,7 @@ pub(crate) struct Stop {
 pub(crate) struct Counts {
     pub(crate) accepted: u64,
     pub(crate) done: u64,
+    pub(crate) reopened: u64,
     pub(crate) cancelled: u64,
     pub(crate) died: u64,
     pub(crate) dropped: u64,
@@ -235,7 +236,7 @@ impl Model {
     /// Takes back that a job is done.
     pub(crate) fn revive(&mut self, id: u64) {
         self.jobs.get_mut(&id).unwrap().idle = false;
-        self.counts[pool_of(id)].done -= 1;
+        self.counts[pool_of(id)].reopened += 1;
     }
 
     /// Whether jobs of a scope wait for a runner.

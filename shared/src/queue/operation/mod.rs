@@ -25,6 +25,7 @@ mod reserve;
 mod restore;
 mod seen;
 mod settle;
+mod totals;
 mod wait;
 mod worker;
 

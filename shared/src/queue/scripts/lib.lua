@@ -8,8 +8,8 @@ local function job_key(id)
   return P .. 'job:' .. id
 end
 
-local function count(what, by)
-  redis.call('HINCRBY', P .. 'stats', what, by or 1)
+local function count(what)
+  redis.call('HINCRBY', P .. 'stats', what, 1)
 end
 
 -- Adds an event to a job's record: milliseconds, word and detail, separated by spaces.
@@ -70,13 +70,13 @@ local function close(id, state, keep_ms)
   count(state)
 end
 
--- Takes back that a job is done: its record is kept again.
+-- Takes back that a job is done: its record is kept again. What is counted never gets less.
 local function revive(id)
   redis.call('PERSIST', job_key(id))
   redis.call('PERSIST', P .. 'events:' .. id)
   redis.call('ZREM', P .. 'ended', id)
   redis.call('HDEL', job_key(id), 'end', 'idle')
-  count('done', -1)
+  count('reopened')
 end
 
 -- Makes a job a dead letter. It stays until somebody takes it out.
