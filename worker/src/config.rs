@@ -89,14 +89,27 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads and checks everything.
+    /// Reads and checks everything, for what makes calls to GitHub.
     ///
     /// # Errors
     ///
     /// [`SettingsError`] with all that is wrong.
-    pub fn load(mut environment: Environment) -> Result<Self, SettingsError> {
+    pub fn load(environment: Environment) -> Result<Self, SettingsError> {
+        Self::read(environment, GithubConfig::load)
+    }
+
+    /// The same for what makes none: there need be no credential.
+    ///
+    /// # Errors
+    ///
+    /// [`SettingsError`] with all that is wrong.
+    pub fn load_unauthorized(environment: Environment) -> Result<Self, SettingsError> {
+        Self::read(environment, GithubConfig::load_unauthorized)
+    }
+
+    fn read(mut environment: Environment, github: fn(&mut Environment) -> GithubConfig) -> Result<Self, SettingsError> {
         let telemetry = environment.section("AUTOSCALER_");
-        let github = GithubConfig::load(&mut environment);
+        let github = github(&mut environment);
         let docker = environment.section("DOCKER_");
         let image: RunnerImageConfig = environment.section("DOCKER_RUNNER_");
         let (runner, pools) = pools::load(&mut environment);

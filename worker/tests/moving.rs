@@ -76,9 +76,7 @@ impl World {
 
     /// Runs a command, and returns its exit code and what it printed.
     async fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_worker"))
-            .env("QUEUE_URL", self.old())
-            .env("AUTOSCALER_GITHUB_PAT", "ghp_none");
+        let spec = ProcessSpec::new(env!("CARGO_BIN_EXE_worker")).env("QUEUE_URL", self.old());
         let spec = arguments.iter().fold(spec, |spec, argument| spec.arg(*argument));
         let mut process = Process::start(&spec).unwrap();
         let status = process.wait(START).await.unwrap();

@@ -82,19 +82,23 @@ impl fmt::Debug for Authorities {
 impl GithubConfig {
     /// Reads the settings for a process that makes calls: that there is nothing to authorize them with is a problem.
     pub fn load(environment: &mut Environment) -> Self {
+        let config = Self::load_unauthorized(environment);
+        if ![PAT, APP_ID, APP_KEY].into_iter().any(|name| is_set(environment, name)) {
+            let problem = "is not set; give a token that may register runners, or";
+            environment.problem(PAT, format_args!("{problem} {APP_ID} with {APP_KEY}"));
+        }
+        config
+    }
+
+    /// Reads the settings for a process that makes no calls: it need not be able to.
+    pub fn load_unauthorized(environment: &mut Environment) -> Self {
         let config: Self = environment.section("AUTOSCALER_");
-        // What is set and cannot be read has been reported; whether it is set is what counts here.
-        let is_set = |name| environment.has(name) || environment.has_problem(name);
-        match (is_set(PAT), is_set(APP_ID), is_set(APP_KEY)) {
-            (true, true, _) => environment.problem(APP_ID, format_args!("is set, and so is {PAT}; keep one")),
-            (true, _, true) => environment.problem(APP_KEY, format_args!("is set, and so is {PAT}; keep one")),
-            (_, true, false) => environment.problem(APP_KEY, format_args!("is not set, and {APP_ID} is")),
-            (_, false, true) => environment.problem(APP_ID, format_args!("is not set, and {APP_KEY} is")),
-            (false, false, false) => environment.problem(
-                PAT,
-                format_args!("is not set; give a token that may register runners, or {APP_ID} with {APP_KEY}"),
-            ),
-            (true, false, false) | (false, true, true) => {}
+        match [PAT, APP_ID, APP_KEY].map(|name| is_set(environment, name)) {
+            [true, true, _] => environment.problem(APP_ID, format_args!("is set, and so is {PAT}; keep one")),
+            [true, _, true] => environment.problem(APP_KEY, format_args!("is set, and so is {PAT}; keep one")),
+            [_, true, false] => environment.problem(APP_KEY, format_args!("is not set, and {APP_ID} is")),
+            [_, false, true] => environment.problem(APP_ID, format_args!("is not set, and {APP_KEY} is")),
+            [_, false, false] | [false, true, true] => {}
         }
         if environment.has(CA_FILE) && !config.site().api().is_https() {
             environment.problem(CA_FILE, "is set, and GitHub's API is not at https://");
@@ -116,6 +120,11 @@ impl GithubConfig {
         }
         self.github_pat.clone().map(Credential::PersonalAccessToken)
     }
+}
+
+/// Whether a variable is set. What is set and cannot be read has been reported; whether it is set is what counts here.
+fn is_set(environment: &Environment, name: &str) -> bool {
+    environment.has(name) || environment.has_problem(name)
 }
 
 fn token<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<AccessToken>, D::Error> {
@@ -163,5 +172,17 @@ mod tests {
         assert!(!problems.contains("hush"), "{problems}");
 
         assert!(load(&[]).unwrap_err().contains("AUTOSCALER_GITHUB_PAT: is not set"));
+    }
+
+    #[test]
+    fn who_makes_no_calls_needs_nothing_to_authorize_them_but_what_is_set_must_be_right() {
+        let load = |variables: &[(&str, &str)]| {
+            let mut environment = Environment::of(variables.iter().copied());
+            GithubConfig::load_unauthorized(&mut environment);
+            environment.finish().map_err(|error| error.to_string())
+        };
+        load(&[]).unwrap();
+        let half = load(&[("AUTOSCALER_GITHUB_APP_ID", "12345")]).unwrap_err();
+        assert!(half.contains("AUTOSCALER_GITHUB_APP_PRIVATE_KEY: is not set"), "{half}");
     }
 }

@@ -57,17 +57,26 @@ enum Command {
     Start(start::Start),
 }
 
+impl Command {
+    /// Whether it needs something to authorize calls to GitHub with.
+    fn calls_github(&self) -> bool {
+        matches!(self, Self::Run | Self::Token(_) | Self::Start(_))
+    }
+}
+
 impl Cli {
     /// Does what the command line asks for.
     pub async fn run(self) -> ExitCode {
-        let settings = match Settings::load(Environment::read()) {
+        let command = self.command.unwrap_or(Command::Run);
+        let load = if command.calls_github() { Settings::load } else { Settings::load_unauthorized };
+        let settings = match load(Environment::read()) {
             Ok(settings) => settings,
             Err(error) => {
                 eprintln!("{error}");
                 return ExitCode::from(2);
             }
         };
-        let done = match self.command.unwrap_or(Command::Run) {
+        let done = match command {
             Command::Run => startup::run(settings).await,
             Command::Status(status) => status.run(&settings, self.json).await,
             Command::Jobs(jobs) => jobs.run(&settings, self.json).await,
@@ -85,6 +94,22 @@ impl Cli {
                 eprintln!("{error:#}");
                 ExitCode::FAILURE
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_asks_github_wants_a_credential() {
+        let calls = |line: &str| Cli::parse_from(line.split(' ')).command.is_none_or(|command| command.calls_github());
+        for line in ["worker", "worker run", "worker token --repo o/r", "worker start --org o"] {
+            assert!(calls(line), "{line}");
+        }
+        for line in ["worker status", "worker jobs", "worker job 1", "worker dead list", "worker limits"] {
+            assert!(!calls(line), "{line}");
         }
     }
 }
