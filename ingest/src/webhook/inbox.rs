@@ -16,6 +16,7 @@ use super::{
     answer::{Answer, Verdict},
     body::BodyLimits,
     error::ReceiveError,
+    refusals::Refusals,
     sightings::Sightings,
     signature::Signatures,
 };
@@ -34,6 +35,7 @@ pub(crate) struct Inbox {
     pub(super) pools: LivePools,
     pub(super) prefix: RunnerNamePrefix,
     pub(super) metrics: DeliveryMetrics,
+    pub(super) refusals: Refusals,
     queue: Queue,
     sightings: Sightings,
     waiting: Semaphore,
@@ -48,8 +50,9 @@ impl Inbox {
         metrics: DeliveryMetrics,
         queue: Queue,
     ) -> Self {
-        let (sightings, waiting) = (Sightings::default(), Semaphore::new(WAITING_MAX));
-        Self { signatures, limits, pools, prefix, metrics, queue, sightings, waiting }
+        let (refusals, sightings) = (Refusals::new(queue.clone()), Sightings::default());
+        let waiting = Semaphore::new(WAITING_MAX);
+        Self { signatures, limits, pools, prefix, metrics, refusals, queue, sightings, waiting }
     }
 
     /// Does what was decided about the delivery. What it answers with success is stored.

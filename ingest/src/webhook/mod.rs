@@ -10,6 +10,7 @@ mod error;
 mod inbox;
 mod linger;
 mod receive;
+mod refusals;
 mod routes;
 mod sightings;
 mod signature;

@@ -39,6 +39,9 @@ pub(super) async fn receive(
         let (delivery, job) = (delivery.map(display), job.map(display));
         info!(delivery.id = delivery, job.id = job, decision = answer.verdict.word(), "Delivery: {}", answer.msg);
     }
+    if answer.verdict == Verdict::Unauthorized {
+        inbox.refusals.count();
+    }
     inbox.metrics.answered(answer.verdict, started.elapsed());
     answer.into()
 }

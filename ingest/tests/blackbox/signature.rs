@@ -1,6 +1,8 @@
 //! Nobody gets past the signature.
 
-use super::app::{App, Delivery, PREVIOUS, SECRET, event, signature};
+use std::time::{Duration, Instant};
+
+use super::app::{App, Delivery, PREVIOUS, SECRET, event, job_id, signature};
 
 const HEADER: &str = "X-Hub-Signature-256";
 
@@ -72,5 +74,24 @@ async fn a_delivery_signed_with_the_previous_secret_is_taken() {
     let delivery = Delivery::of(&event("queued", 1));
     let delivery = delivery.clone().with(HEADER, signature(PREVIOUS, &delivery.body));
     assert_eq!(app.send(&delivery).await.outcome(), (202, "queued".to_owned()));
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn who_asks_why_a_job_never_came_is_told_of_refused_deliveries() {
+    let app = App::start().await;
+    let delivery = Delivery::of(&event("queued", 1)).without(HEADER);
+    for _ in 0..3 {
+        assert_eq!(app.send(&delivery).await.code, 401);
+    }
+    let started = Instant::now();
+    loop {
+        let said = app.queue.explain(job_id(1)).await.unwrap().text;
+        if said.contains("3 deliveries were refused") {
+            break;
+        }
+        assert!(started.elapsed() < Duration::from_secs(30), "{said}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
     app.stop().await;
 }

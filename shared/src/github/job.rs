@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Deserializer};
 
 use super::{Github, GithubError, call::Call, permission::Permission};
-use crate::model::{JobId, RepositoryName, Scope};
+use crate::model::{JobId, Label, Labels, RepositoryName, Scope};
 
 /// A workflow job, as GitHub knows it. May lag what webhooks say by some seconds.
 #[derive(Clone, Debug, Deserialize)]
@@ -40,6 +40,15 @@ pub struct Job {
     /// The id of the runner that took it: none, or 0, if none has.
     #[serde(default)]
     pub runner_id: Option<u64>,
+}
+
+impl Job {
+    /// The labels that it demands; none if no runner of ours could have them.
+    #[must_use]
+    pub fn demands(&self) -> Option<Labels> {
+        let labels: Result<Vec<Label>, _> = self.labels.iter().map(|label| label.parse()).collect();
+        Labels::try_from(labels.ok()?).ok()
+    }
 }
 
 /// How far a workflow job got.

@@ -6,6 +6,7 @@ mod calls;
 mod crossover;
 mod dead_letters;
 mod enqueue;
+mod explain;
 mod lease;
 mod limits;
 mod loss;

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use shared::{
     model::JobId,
-    queue::{JobRecord, PostMortem},
+    queue::{Event, JobRecord, PostMortem},
 };
 
 use super::table::{aligned, moment};
@@ -53,10 +53,13 @@ fn sheet(job: &JobRecord) -> String {
         .filter(|(_, value)| value != "-" && !value.is_empty())
         .map(|(name, value)| [name.to_owned(), value])
         .collect();
-    let events: Vec<[String; 3]> =
-        job.events.iter().map(|event| [moment(event.at), event.what.clone(), event.detail.clone()]).collect();
     let log = job.post_mortem.as_ref().map(log).unwrap_or_default();
-    format!("{}\n{}{log}", aligned(&facts, &[]), aligned(&events, &[])).trim_end().to_owned()
+    format!("{}\n{}{log}", aligned(&facts, &[]), aligned(&timeline(&job.events), &[])).trim_end().to_owned()
+}
+
+/// What happened to a job, a row for each.
+pub(super) fn timeline(events: &[Event]) -> Vec<[String; 3]> {
+    events.iter().map(|event| [moment(event.at), event.what.clone(), event.detail.clone()]).collect()
 }
 
 /// How a runner's container ended.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a command has to say goes to its output")]
 
 mod dead;
+mod explain;
 mod job;
 mod jobs;
 mod limits;
@@ -43,6 +44,8 @@ enum Command {
     Jobs(jobs::Jobs),
     /// Show all that is known of a job
     Job(job::Job),
+    /// Say why a job is where it is
+    Explain(explain::Explain),
     /// List dead letters, put them back into the queue, or take them out
     Dead(dead::Dead),
     /// Show how many runners there may be, or set it
@@ -60,7 +63,7 @@ enum Command {
 impl Command {
     /// Whether it needs something to authorize calls to GitHub with.
     fn calls_github(&self) -> bool {
-        matches!(self, Self::Run | Self::Token(_) | Self::Start(_))
+        matches!(self, Self::Run | Self::Reconcile(_) | Self::Token(_) | Self::Start(_))
     }
 }
 
@@ -81,6 +84,7 @@ impl Cli {
             Command::Status(status) => status.run(&settings, self.json).await,
             Command::Jobs(jobs) => jobs.run(&settings, self.json).await,
             Command::Job(job) => job.run(&settings, self.json).await,
+            Command::Explain(explain) => explain.run(&settings, self.json).await,
             Command::Dead(dead) => dead.run(&settings, self.json).await,
             Command::Limits(limits) => limits.run(&settings, self.json).await,
             Command::Queue(queue) => queue.run(&settings, self.json).await,
@@ -105,7 +109,7 @@ mod tests {
     #[test]
     fn only_what_asks_github_wants_a_credential() {
         let calls = |line: &str| Cli::parse_from(line.split(' ')).command.is_none_or(|command| command.calls_github());
-        for line in ["worker", "worker run", "worker token --repo o/r", "worker start --org o"] {
+        for line in ["worker", "worker run", "worker reconcile", "worker token --repo o/r", "worker start --org o"] {
             assert!(calls(line), "{line}");
         }
         for line in ["worker status", "worker jobs", "worker job 1", "worker dead list", "worker limits"] {

@@ -93,3 +93,32 @@ async fn a_job_whose_runner_took_another_that_never_came_gets_a_runner_of_its_ow
     assert_eq!(world.record(lost).await.unwrap().state, JobState::Done);
     world.end().await;
 }
+
+#[tokio::test]
+async fn why_a_job_is_where_it_is_is_said_in_one_command_also_of_one_that_never_came() {
+    let world = World::without_worker(Options::default()).await;
+    let id = world.github.queue_job(job());
+    world.record_when(id, JobState::Pending).await;
+    let explained = json(&world, &["explain", &id.to_string()]).await;
+    assert_eq!((&explained["id"], &explained["state"]), (&id.into(), &"pending".into()));
+    assert_eq!(explained["reason"], "no_worker", "{explained}");
+    assert_eq!(explained["events"][0]["what"], "delivered", "{explained}");
+
+    let lost = world.github.add_job(job());
+    let page = format!("https://github.com/octocat/hello/actions/runs/1/job/{lost}");
+    let (code, said) = world.command(&["explain", &page]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("At GitHub it is queued") && said.contains("pool default covers its labels"), "{said}");
+    let explained = json(&world, &["explain", &lost.to_string()]).await;
+    assert_eq!((&explained["state"], &explained["reason"]), (&Value::Null, &"unknown_job".into()));
+    assert!(explained["text"].as_str().unwrap().contains("Give the address of its page"), "{explained}");
+
+    let mistyped =
+        world.github.queue_job(JobSpec { labels: vec!["self-hosted".to_owned(), "linus".to_owned()], ..job() });
+    world.record_when(mistyped, JobState::Unmatched).await;
+    let explained = json(&world, &["explain", &mistyped.to_string()]).await;
+    assert_eq!(explained["reason"], "no_matching_pool");
+    assert!(explained["text"].as_str().unwrap().contains("the nearest, default, lacks linus"), "{explained}");
+    let (code, said) = world.command(&["explain", "https://github.com/octocat/hello/actions/runs/1"]).await;
+    assert_eq!(code, Some(2), "{said}");
+}

@@ -24,6 +24,9 @@ pub(super) const SEEN: &str = "gha:{gha:reconcile}:seen";
 /// Who compares the queue with GitHub, or did so last, while nobody else is to.
 pub(super) const TURN: &str = "gha:{gha:reconcile}:turn";
 
+/// The hash of deliveries that were refused for their signature: how many, and when the last one was.
+pub(super) const REFUSED: &str = "gha:refused";
+
 /// The prefix of the records of jobs that no pool takes. No pool can be called so.
 pub(super) const UNMATCHED: &str = "gha:{*}:";
 

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use redis::{cmd, from_redis_value, pipe};
-use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use time::OffsetDateTime;
 
 use super::{Queue, keys, script, worker::Announced};
 use crate::{
@@ -14,9 +14,6 @@ use crate::{
 
 /// A worker that was silent for so long is not shown any more.
 const WORKER_MEMORY: Duration = Duration::from_hours(24);
-
-/// The pool's leases, the scope's leases, why the pool is paused and for how many ms, why it is stopped.
-type Facts = (u32, u32, Option<String>, i64, Option<String>);
 
 /// The fields of a job's hash that make up its record in a list: how its runners ended may be long.
 const FIELDS: [&str; 12] =
@@ -40,8 +37,8 @@ impl Queue {
             if let Some(stored) = self.stored(&prefix, job).await? {
                 let mut record = record(job, Some(pool.clone()), stored);
                 record.post_mortem = self.post_mortem(&prefix, job).await?;
-                if record.state == JobState::Pending {
-                    record.reason = self.why_pending(&pool, &record).await?;
+                if let (JobState::Pending, Some(scope)) = (record.state, &record.scope) {
+                    record.reason = self.why_pending(&pool, scope).await?;
                 }
                 return Ok(Some(record));
             }
@@ -94,61 +91,6 @@ impl Queue {
         Ok(read)
     }
 
-    /// What a pending job waits for.
-    async fn why_pending(&self, pool: &PoolName, record: &JobRecord) -> Result<String, QueueError> {
-        let prefix = keys::prefix(pool);
-        let scope = record.scope.as_ref().map(ToString::to_string).unwrap_or_default();
-        let limits = self.limits_of(pool).await?;
-        let mut commands = pipe();
-        commands
-            .zcard(format!("{prefix}lease"))
-            .scard(format!("{prefix}active:{scope}"))
-            .get(format!("{prefix}paused"))
-            .pttl(format!("{prefix}paused"))
-            .hget(keys::stopped(pool), "why");
-        let (leased, active, paused, left, stopped): Facts = self.store.pipeline(&commands).await?;
-        if let Some(why) = stopped {
-            return Ok(format!("pool {pool} is stopped: {why}"));
-        }
-        let scope_limit = record.scope.as_ref().and_then(|scope| limits.of_scope(scope));
-        Ok(match (paused, limits.max_runners, scope_limit) {
-            (Some(reason), ..) => format!("waiting until {}: {reason}", self.in_words(left).await?),
-            (_, None, _) => "waiting for a worker: none has served this pool yet".to_owned(),
-            (_, Some(limit), _) if leased >= limit => {
-                format!("waiting for a slot: pool {pool} has {leased} of {limit} runners")
-            }
-            (_, _, Some(limit)) if active >= limit => {
-                format!("waiting for a slot: {scope} has {active} of its {limit} runners in pool {pool}")
-            }
-            _ => self.what_workers_lack(pool).await?,
-        })
-    }
-
-    /// The time in so many milliseconds, by the store's clock.
-    async fn in_words(&self, ms: i64) -> Result<String, QueueError> {
-        let at = moment(i64::try_from(self.time().await?).unwrap_or(i64::MAX).saturating_add(ms.max(0)));
-        let at = at.and_then(|at| at.truncate_to_second().format(&Rfc3339).ok());
-        Ok(at.unwrap_or_default())
-    }
-
-    /// What a job waits for that its pool's limits would let start.
-    async fn what_workers_lack(&self, pool: &PoolName) -> Result<String, QueueError> {
-        let now = self.time().await?;
-        let mut workers = self.announced().await?;
-        workers
-            .retain(|(_, worker)| worker.said.pools.contains(pool) && now.saturating_sub(worker.at) < self.lease_ms());
-        let problem = |(name, worker): &(WorkerName, Announced)| {
-            worker.said.problem.as_ref().map(|problem| format!("{name} cannot start a runner: {problem}"))
-        };
-        Ok(match workers.iter().map(problem).collect::<Option<Vec<String>>>() {
-            None => "waiting for its turn, or for a worker with a free slot".to_owned(),
-            Some(problems) if problems.is_empty() => {
-                format!("waiting for a worker: none that serves pool {pool} is there")
-            }
-            Some(problems) => format!("waiting for a worker: {}", problems.join("; ")),
-        })
-    }
-
     /// Takes workers off the list that have been silent for so long that they are not shown any more.
     pub(super) async fn forget_workers(&self) -> Result<(), QueueError> {
         let now = self.time().await?;
@@ -161,7 +103,7 @@ impl Queue {
     }
 
     /// What workers last said of themselves, by name. What cannot be read is left out.
-    async fn announced(&self) -> Result<Vec<(WorkerName, Announced)>, QueueError> {
+    pub(super) async fn announced(&self) -> Result<Vec<(WorkerName, Announced)>, QueueError> {
         let workers: HashMap<String, String> = self.store.query(cmd("HGETALL").arg(keys::WORKERS)).await?;
         let read = |(name, text): (String, String)| Some((name.parse().ok()?, serde_json::from_str(&text).ok()?));
         let mut workers: Vec<(WorkerName, Announced)> = workers.into_iter().filter_map(read).collect();

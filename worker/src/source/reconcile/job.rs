@@ -4,14 +4,13 @@ use std::borrow::Cow;
 
 use shared::{
     github::{Job, JobStatus},
-    model::{DeliveryId, JobId, Label, Labels, Origin},
+    model::{DeliveryId, JobId, Origin},
     workflow_job::{Action, Enterprise, Installation, Organization, Repository, WorkflowJob, WorkflowJobEvent},
 };
 
 /// What a webhook would say of the job as it stands; `None` when there is nothing to say, or no runner of ours could have
 /// labels such as the job's.
 pub(super) fn event<'a>(job: &'a Job, origin: &'a Origin) -> Option<WorkflowJobEvent<'a>> {
-    let labels: Vec<Label> = job.labels.iter().map(|label| label.parse()).collect::<Result<_, _>>().ok()?;
     let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
     Some(WorkflowJobEvent {
         action: action(job.status)?,
@@ -22,7 +21,7 @@ pub(super) fn event<'a>(job: &'a Job, origin: &'a Origin) -> Option<WorkflowJobE
             name: Cow::Borrowed(&job.name),
             workflow_name: text(&job.workflow_name),
             html_url: text(&job.html_url),
-            labels: Labels::try_from(labels).ok()?,
+            labels: job.demands()?,
             conclusion: text(&job.conclusion),
             runner_id: job.runner_id,
             runner_name: text(&job.runner_name),

@@ -1,0 +1,151 @@
+//! `worker explain ID|URL`
+
+use std::str::FromStr;
+
+use clap::Args;
+use shared::{
+    github::{Github, Job, JobStatus},
+    model::{JobId, RepositoryName},
+    queue::{Explanation, Reason},
+    telemetry::chain,
+};
+
+use super::{job::timeline, table::aligned};
+use crate::config::Settings;
+
+/// Says why a job is where it is.
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// GitHub's id of the job, or the address of its page: the id is the last number in it
+    #[arg(value_name = "ID|URL")]
+    job: JobAt,
+}
+
+/// A job, and where it is if that was said.
+#[derive(Clone, Debug)]
+struct JobAt {
+    id: JobId,
+    repository: Option<RepositoryName>,
+}
+
+impl FromStr for JobAt {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Some((_scheme, address)) = text.split_once("://") else {
+            let id = text.parse().map_err(|error| format!("{error}; or give the address of its page"))?;
+            return Ok(Self { id, repository: None });
+        };
+        let path = address.split(['?', '#']).next().unwrap_or(address);
+        let mut parts = path.split('/').filter(|part| !part.is_empty()).skip(1);
+        // A page is HOST/OWNER/REPO/…, the API is HOST/repos/OWNER/REPO/… or HOST/api/v3/repos/….
+        let parts: Vec<&str> = parts.by_ref().collect();
+        let parts = parts.iter().position(|part| *part == "repos").map_or(&parts[..], |at| &parts[at + 1..]);
+        let [owner, name, .., last_but_one, last] = parts else {
+            return Err("is no address of a job's page, such as https://github.com/O/R/actions/runs/1/job/2".to_owned());
+        };
+        if !["job", "jobs"].contains(last_but_one) {
+            return Err(
+                "is the address of a run, or of something else: open the job itself, its address ends in /job/ID"
+                    .to_owned(),
+            );
+        }
+        let repository = format!("{owner}/{name}").parse().map_err(|error| format!("{error}"))?;
+        Ok(Self { id: last.parse().map_err(|error| format!("{error}"))?, repository: Some(repository) })
+    }
+}
+
+impl Explain {
+    pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
+        let mut explanation = settings.queue.explain(self.job.id).await?;
+        if explanation.reason == Reason::UnknownJob {
+            explanation.text += " ";
+            explanation.text += &self.ask_github(settings).await;
+        }
+        println!("{}", if json { serde_json::to_string(&explanation)? } else { sheet(&explanation) });
+        Ok(())
+    }
+
+    /// What GitHub says of a job that the queue does not know.
+    async fn ask_github(&self, settings: &Settings) -> String {
+        let Some(repository) = &self.job.repository else {
+            return "Give the address of its page, and GitHub is asked for it.".to_owned();
+        };
+        if settings.github.credential().is_none() {
+            return "GitHub cannot be asked for it: there is no credential here.".to_owned();
+        }
+        let asked = match Github::new(&settings.github) {
+            Ok(github) => github.job(repository, self.job.id).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(job) => of_github(&job, settings, repository),
+            Err(error) => format!("GitHub was asked for it: {}.", chain(&error)),
+        }
+    }
+}
+
+/// What follows from what GitHub says of a job that the queue does not know.
+fn of_github(job: &Job, settings: &Settings, repository: &RepositoryName) -> String {
+    match job.status {
+        JobStatus::Queued => {
+            let pools = settings.pools.all();
+            let routed =
+                job.demands().map(|labels| (pools.route(&labels, repository).map(|pool| pool.name.clone()), labels));
+            let (covered, next) = match routed {
+                Some((Ok(pool), labels)) => {
+                    let next =
+                        "; worker reconcile puts it into the queue at once, if a job of its repository has come before";
+                    (format!("pool {pool} covers its labels, {labels}"), next)
+                }
+                Some((Err(unrouted), _)) => (unrouted.to_string(), ""),
+                None => ("no runner can have its labels".to_owned(), ""),
+            };
+            format!(
+                "At GitHub it is queued, so its delivery failed, or there is no webhook: see Recent Deliveries there. By pools.toml as \
+                 it is here, {covered}{next}."
+            )
+        }
+        JobStatus::InProgress => match &job.runner_name {
+            Some(runner) => format!("At GitHub it runs, on {runner}."),
+            None => "At GitHub it runs.".to_owned(),
+        },
+        JobStatus::Completed => {
+            format!("At GitHub it has ended: {}.", job.conclusion.as_deref().unwrap_or("without a conclusion"))
+        }
+        JobStatus::Waiting => "At GitHub it waits for an approval, and is delivered once it has that.".to_owned(),
+        _ => "GitHub has it in a state that is not known here.".to_owned(),
+    }
+}
+
+fn sheet(explanation: &Explanation) -> String {
+    let Explanation { id, state, text, events, .. } = explanation;
+    let state = state.map_or_else(|| "unknown".to_owned(), |state| state.to_string());
+    format!("Job {id} is {state}. {text}\n\n{}", aligned(&timeline(events), &[])).trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_is_named_by_its_id_or_by_its_page() {
+        for (text, repository) in [
+            ("42", None),
+            ("https://github.com/octo/hello/actions/runs/7/job/42", Some("octo/hello")),
+            ("https://github.com/octo/hello/actions/runs/7/job/42?pr=3#step:2:1", Some("octo/hello")),
+            ("https://ghes.example.com/octo/hello/runs/7/jobs/42", Some("octo/hello")),
+            ("https://api.github.com/repos/octo/hello/actions/jobs/42", Some("octo/hello")),
+            ("https://ghes.example.com/api/v3/repos/octo/hello/actions/jobs/42/", Some("octo/hello")),
+        ] {
+            let at: JobAt = text.parse().unwrap();
+            assert_eq!(at.id.get(), 42, "{text}");
+            assert_eq!(at.repository.map(|name| name.to_string()).as_deref(), repository, "{text}");
+        }
+        for text in
+            ["", "x", "0", "https://github.com/octo/hello/actions/runs/7", "https://github.com", "https://h/o/r/job/x"]
+        {
+            assert!(text.parse::<JobAt>().is_err(), "{text}");
+        }
+    }
+}
