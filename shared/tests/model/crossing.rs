@@ -41,40 +41,38 @@ impl Model {
         if let Some(served) = &job.served_by {
             return served == runner;
         }
+        if job.state.is_leased() && matches!(by, ServedBy::Own { attempt } if attempt == job.hold.attempt) {
+            if completed {
+                self.ended(Entry::Own(id));
+            }
+            return false;
+        }
+        let is_open = !job.cancel && job.left.is_none();
+        if job.state.is_leased() && is_open && other.is_some_and(|other| self.alike(id, other.0) && self.is_free(other))
+        {
+            self.jobs.get_mut(&id).unwrap().served_by = Some(runner.to_owned());
+            self.set_free(id);
+            return true;
+        }
+        if let Some(other) = other.filter(|other| self.leaves_a_runner(id, *other)) {
+            self.jobs.get_mut(&id).unwrap().left = Some(other);
+            self.jobs.get_mut(&other.0).unwrap().heir = Some((other.1, id));
+            let is_last = self.jobs[&other.0].hold.attempt == other.1;
+            if completed
+                && is_last
+                && let Some(entry) = self.entry(other)
+            {
+                self.ended(entry);
+            }
+            return false;
+        }
+        let job = self.jobs.get_mut(&id).unwrap();
         if job.state.is_leased() {
-            if matches!(by, ServedBy::Own { attempt } if attempt == job.hold.attempt) {
-                if completed {
-                    self.ended(Entry::Own(id));
-                }
-                return false;
-            }
-            let (is_open, alike) =
-                (!job.cancel && job.left.is_none(), other.is_some_and(|other| self.alike(id, other.0)));
-            if alike && is_open && other.is_some_and(|other| self.is_free(other)) {
-                self.jobs.get_mut(&id).unwrap().served_by = Some(runner.to_owned());
-                self.set_free(id);
-                return true;
-            }
-            if let Some(other) = other.filter(|_| alike) {
-                self.jobs.get_mut(&id).unwrap().left = Some(other);
-                let is_last = self.jobs[&other.0].hold.attempt == other.1;
-                if completed
-                    && is_last
-                    && let Some(entry) = self.entry(other)
-                {
-                    self.ended(entry);
-                }
-                return false;
-            }
-            let job = self.jobs.get_mut(&id).unwrap();
             job.cancel = true;
             if other.is_some() {
                 job.served_by = Some(runner.to_owned());
             }
             return other.is_some();
-        }
-        if other.is_some() && job.left == other {
-            return false;
         }
         job.served_by = Some(runner.to_owned());
         if matches!(job.state, JobState::Pending | JobState::Delayed | JobState::Dead) {
@@ -82,6 +80,35 @@ impl Model {
             self.close(id, ends_as);
         }
         true
+    }
+
+    /// Whether a runner that the job needs no more would do for another.
+    fn leaves_a_runner(&self, id: u64, other: Runner) -> bool {
+        if !self.alike(id, other.0) {
+            return false;
+        }
+        let job = &self.jobs[&id];
+        if job.state.is_leased() {
+            return self.jobs[&other.0].served_by.is_none();
+        }
+        job.left == Some(other)
+            || (job.state == JobState::Done && job.left.is_none() && !self.is_free(other) && self.has_heir(id))
+    }
+
+    /// Whether the job that a job's last runner took has a runner on its way, which is left to this one, or to a third, and so on.
+    fn has_heir(&self, id: u64) -> bool {
+        let mut runner = (id, self.jobs[&id].hold.attempt);
+        for _ in 0..16 {
+            let Some((attempt, heir)) = self.jobs[&runner.0].heir else { return false };
+            if attempt != runner.1 || self.jobs.get(&heir).is_none_or(|heir| heir.left != Some(runner)) {
+                return false;
+            }
+            if self.jobs[&heir].state.is_leased() {
+                return true;
+            }
+            runner = (heir, self.jobs[&heir].hold.attempt);
+        }
+        false
     }
 
     /// A runner has ended its work, as GitHub says.

@@ -66,6 +66,8 @@ pub(crate) struct Job {
     pub(crate) served_by: Option<String>,
     /// The runner, of another job, that took this one while it had a lease.
     pub(crate) left: Option<Runner>,
+    /// The job that its runner of this attempt took, and whose own was left to it.
+    pub(crate) heir: Option<(u64, u64)>,
     /// Its runners that took other jobs, or wait for other jobs.
     pub(crate) lost: BTreeSet<u64>,
     /// Those of them that have no job.
@@ -221,6 +223,7 @@ impl Model {
             idle: false,
             served_by: None,
             left: None,
+            heir: None,
             lost: BTreeSet::new(),
             free: BTreeSet::new(),
             ended: [None; 2],

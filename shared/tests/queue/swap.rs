@@ -62,6 +62,44 @@ async fn of_jobs_that_pass_their_runners_on_the_last_is_opened() {
 }
 
 #[tokio::test]
+async fn a_job_that_has_ended_leaves_the_runner_that_was_left_to_it() {
+    let (test, [first, second]) = left().await;
+    test.enqueue(3).await;
+    let third = started(&test, "a").await;
+    assert_eq!(test.queue.settle(second, done()).await.unwrap(), JobState::Done);
+    for completed in [false, true] {
+        serve(&test, 2, others(3), completed).await;
+        assert_eq!(test.state(3).await, Some(JobState::Running), "the runner of job 1 will do for it");
+    }
+    // And so on: that of job 4 took job 3 after that had ended.
+    assert_eq!(test.queue.settle(third, done()).await.unwrap(), JobState::Done);
+    test.enqueue(4).await;
+    let _fourth = started(&test, "a").await;
+    serve(&test, 3, others(4), false).await;
+    assert_eq!(test.state(4).await, Some(JobState::Running));
+
+    test.queue.settle(first, Settlement::Dead { error: "the engine said no".to_owned() }).await.unwrap();
+    assert_eq!((test.state(2).await, test.state(3).await), (Some(JobState::Done), Some(JobState::Done)));
+    assert_eq!(test.state(4).await, Some(JobState::Pending), "it has no runner now");
+}
+
+#[tokio::test]
+async fn a_runner_that_would_be_left_to_a_job_that_needs_none_has_nothing_to_do() {
+    let test = TestQueue::new().await;
+    for id in 1..=3 {
+        test.enqueue(id).await;
+    }
+    let first = test.reserve("a").await;
+    let [second, _third] = [started(&test, "a").await, started(&test, "a").await];
+    assert_eq!(test.queue.settle(second, done()).await.unwrap(), JobState::Done);
+    // GitHub's words of what the second runner did come last.
+    serve(&test, 2, others(3), false).await;
+    assert_eq!(test.state(3).await, Some(JobState::Pending));
+    serve(&test, 1, others(2), false).await;
+    assert_eq!(test.queue.beat(&pool(), &[first.id()]).await.unwrap().cancelled, [first.id()]);
+}
+
+#[tokio::test]
 async fn a_job_is_not_left_to_a_runner_that_registers_elsewhere() {
     let (mut scope, mut gpu) = (message(2), message(2));
     scope.scope = "octo".parse().unwrap();

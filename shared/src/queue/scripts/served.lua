@@ -10,6 +10,38 @@ local other, others_attempt = string.match(made_for, '^(w?%d+)~(%d+)$')
 local ends_as = made_for == 'foreign' and 'cancelled' or 'done'
 local says = 'no runner of its own is needed: it is on ' .. runner -- what GitHub says of it is noted besides
 local key = job_key(id)
+
+-- Whether a job's own runner of that attempt took another, whose runner is on its way, or is left to it in turn: that one will do.
+local function has_heir(of, of_attempt)
+  for _ = 1, 16 do -- there may be circles
+    local heirs, heir = string.match(redis.call('HGET', job_key(of), 'heir') or '', '^(%d+) (%d+)$')
+    if heirs ~= of_attempt then
+      return false
+    end
+    local to, heirs_state, heirs_attempt = unpack(redis.call('HMGET', job_key(heir), 'left', 'state', 'attempt'))
+    if string.match(to or '', '^w?%d+~%d+') ~= of .. '~' .. of_attempt then
+      return false
+    end
+    if is_leased(heirs_state) then
+      return true
+    end
+    of, of_attempt = heir, heirs_attempt
+  end
+  return false
+end
+
+-- Whether there is a runner to come that the job needs no more, now that it is on another's, and that would do for the other.
+local function leaves_a_runner(state, attempt, scope, left)
+  local others_scope, others_served = unpack(redis.call('HMGET', job_key(other), 'scope', 'served_by'))
+  if others_scope ~= scope then
+    return false
+  end
+  if is_leased(state) then
+    return not others_served
+  end
+  return left == made_for .. ' ' .. runner or state == 'done' and not left and not is_free(other, others_attempt) and has_heir(id, attempt)
+end
+
 local state, attempt, scope, served, left, cancel =
   unpack(redis.call('HMGET', key, 'state', 'attempt', 'scope', 'served_by', 'left', 'cancel'))
 if served then
@@ -39,13 +71,14 @@ if is_leased(state) and other and is_free(other, others_attempt) and not (cancel
   set_free(id, attempt, state, scope, says .. '; its own waits for other jobs', keep_ms)
   return 'closed'
 end
-if is_leased(state) and other and redis.call('HGET', job_key(other), 'scope') == scope then
-  -- The runner that is made for this job will do for the other, as long as it comes to something (reopen.lua).
+if other and leaves_a_runner(state, attempt, scope, left) then
+  -- The runner that is made for this job, or that which is left to it, will do for the other, as long as it comes to something.
   redis.call('HSET', key, 'left', made_for .. ' ' .. runner)
+  redis.call('HSET', job_key(other), 'heir', others_attempt .. ' ' .. id)
   if completed and redis.call('HGET', job_key(other), 'attempt') == others_attempt then
     ended(entry_of(other, others_attempt), detail, keep_ms)
   end
-  return 'leased'
+  return is_leased(state) and 'leased' or 'ended'
 end
 if is_leased(state) then
   -- The runner that is being made for it has nothing to do.
@@ -53,8 +86,6 @@ if is_leased(state) then
   if not other then
     return 'leased'
   end
-elseif left == made_for .. ' ' .. runner then
-  return 'ended'
 end
 redis.call('HSET', key, 'served_by', runner)
 if state == 'pending' or state == 'delayed' or state == 'dead' then
