@@ -217,11 +217,12 @@ fn waits(job: &JobRecord, place: &Place) -> (Reason, String) {
 }
 
 fn delayed(job: &JobRecord, facts: &Facts) -> (Reason, String) {
-    let due = facts.due.map_or_else(|| "soon".to_owned(), moment);
-    if happened_last(job, &[What::Retrying, What::Waiting]) == Some(What::Waiting) {
-        let why = detail(job, What::Waiting);
-        return (Reason::RateLimited, format!("It waits until {due}, without an attempt charged: {why}."));
+    let last = happened_last(job, &[What::Retrying, What::Waiting, What::RateLimited]);
+    if let Some(what @ (What::Waiting | What::RateLimited)) = last {
+        let reason = if what == What::RateLimited { Reason::RateLimited } else { Reason::Retrying };
+        return (reason, format!("It waits {}. No attempt is charged for that.", detail(job, what)));
     }
+    let due = facts.due.map_or_else(|| "soon".to_owned(), moment);
     let error = job.error.as_deref().unwrap_or("an attempt failed");
     let next = job.attempts + 1;
     (Reason::Retrying, format!("Attempt {next} of {} follows at {due}, after: {error}.", facts.attempts_max))

@@ -192,6 +192,13 @@ pub enum Settlement {
         /// Why.
         reason: String,
     },
+    /// GitHub's limits let nothing be done: try again after a while. No attempt is charged.
+    Limited {
+        /// When to try again.
+        delay: Duration,
+        /// Which limit it is.
+        reason: String,
+    },
     /// Not this job's fault: try again after a while. No attempt is charged.
     Release {
         /// When to try again; at once, and before all others of its scope, if zero.

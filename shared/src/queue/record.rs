@@ -33,6 +33,8 @@ pub enum What {
     Retrying,
     /// It waits for something that is not its fault.
     Waiting,
+    /// It waits until GitHub's limits let its runner be registered.
+    RateLimited,
     /// It was given up.
     Dead,
     /// It is done.
@@ -70,6 +72,7 @@ impl What {
             Self::Removed => "removed",
             Self::Retrying => "retrying",
             Self::Waiting => "waiting",
+            Self::RateLimited => "rate_limited",
             Self::Dead => "dead",
             Self::Done => "done",
             Self::Cancelled => "cancelled",

@@ -111,6 +111,16 @@ async fn a_job_that_waits_for_a_time() {
     let retry = Settlement::Retry { delay: Duration::from_hours(1), error: "no such image".to_owned() };
     test.queue.settle(test.reserve("a").await, retry).await.unwrap();
     assert_explained(&test, 1, Reason::Retrying, &["Attempt 2 of 3", "no such image"]).await;
+
+    let reason = || "wait".to_owned();
+    for (id, settlement, expected) in [
+        (2, Settlement::Limited { delay: Duration::from_hours(1), reason: reason() }, Reason::RateLimited),
+        (3, Settlement::Release { delay: Duration::from_hours(1), reason: reason() }, Reason::Retrying),
+    ] {
+        test.enqueue(id).await;
+        test.queue.settle(test.reserve("a").await, settlement).await.unwrap();
+        assert_explained(&test, id, expected, &["It waits until 2", ": wait. No attempt is charged"]).await;
+    }
 }
 
 #[tokio::test]

@@ -70,7 +70,7 @@ impl Failure {
                 Kind::Transient | Kind::NameTaken => retry(error),
                 // With a spread, so that those who wait do not all come back in one moment.
                 Kind::RateLimited { wait } => {
-                    Settlement::Release { delay: wait + Backoff::JOB.jittered(0), reason: error }
+                    Settlement::Limited { delay: wait + Backoff::JOB.jittered(0), reason: error }
                 }
             },
             Self::Jit(_) => retry(error),

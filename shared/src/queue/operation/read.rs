@@ -186,7 +186,9 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
 
 /// The last thing that happened to a job; of one that waits for its time, why and until when.
 fn reason(state: JobState, events: &[Event]) -> String {
-    let delays = |event: &&Event| [What::Waiting.as_str(), What::Retrying.as_str()].contains(&event.what.as_str());
+    let delays = |event: &&Event| {
+        [What::Waiting, What::RateLimited, What::Retrying].iter().any(|what| event.what == what.as_str())
+    };
     let delay = events.iter().rfind(delays).filter(|_| state == JobState::Delayed);
     delay.or(events.last()).map(|event| format!("{}: {}", event.what, event.detail)).unwrap_or_default()
 }

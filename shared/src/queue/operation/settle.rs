@@ -138,6 +138,7 @@ impl Queue {
             Settlement::Retry { delay, error } => ("retry", error, *delay),
             Settlement::Dead { error } => ("dead", error, Duration::ZERO),
             Settlement::Cancelled { reason } => ("cancelled", reason, Duration::ZERO),
+            Settlement::Limited { delay, reason } => ("limited", reason, *delay),
             Settlement::Release { delay, reason } => ("release", reason, *delay),
         };
         let mut script = script::SETTLE.key(&keys::prefix(pool));

@@ -1,6 +1,6 @@
 -- Ends a lease, if the caller holds it. May be repeated after a lost answer.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 attempt  3 epoch  4 'done', 'idle', 'retry', 'dead', 'cancelled' or 'release'  5 detail or error
+-- ARGV  1 job id  2 attempt  3 epoch  4 'done', 'idle', 'retry', 'dead', 'cancelled', 'release' or 'limited'  5 detail or error
 --       6 delay (ms)  7 failed attempts that make a dead letter  8 how long a record is kept (ms)
 --       9… events: ms ago, word, detail
 -- Returns {1, the job's state now}, or {0, its state} when the lease was lost.
@@ -61,7 +61,7 @@ else
       event(id, 'retrying', string.format('attempt %d of %s failed, next in %.1f s: %s', attempts, ARGV[7], delay / 1000, detail))
     end
   else
-    event(id, 'waiting', delay > 0 and string.format('until %s: %s', moment(now + delay), detail) or detail)
+    event(id, outcome == 'limited' and 'rate_limited' or 'waiting', delay > 0 and string.format('until %s: %s', moment(now + delay), detail) or detail)
     if delay > 0 then
       redis.call('HSET', key, 'state', 'delayed')
       redis.call('ZADD', P .. 'delayed', now + delay, id)
