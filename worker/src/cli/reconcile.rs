@@ -1,12 +1,21 @@
 //! `worker reconcile`
 
+use std::sync::Arc;
+
 use clap::Args;
+use futures_util::future::join;
 use serde_json::json;
-use shared::github::Github;
+use shared::{
+    github::Github,
+    telemetry::{BuildInfo, Registry},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::table::aligned;
 use crate::{
     config::{RECONCILE_EVERY, Settings},
+    governor::QueueGovernor,
+    metrics::Metrics,
     provider::docker::DockerProvider,
     source::reconcile::{Report, Round},
 };
@@ -21,7 +30,9 @@ pub(super) struct Reconcile {
 
 impl Reconcile {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
-        let github = Github::new(&settings.github)?;
+        let registry = Registry::new(BuildInfo { component: "worker", version: env!("CARGO_PKG_VERSION") });
+        let governor = Arc::new(QueueGovernor::new(settings.queue.clone(), Metrics::new(&registry)));
+        let github = Github::new(&settings.github)?.governed(Arc::clone(&governor) as _);
         let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);
         let every = settings.worker.reconcile_seconds;
         let round = Round {
@@ -33,7 +44,13 @@ impl Reconcile {
             after: if every.is_zero() { RECONCILE_EVERY } else { every },
             dry_run: self.dry_run,
         };
-        let report = round.run().await;
+        let stop = CancellationToken::new();
+        let compare = async {
+            let report = round.run().await;
+            stop.cancel();
+            report
+        };
+        let (report, ()) = join(compare, governor.run(stop.clone())).await;
         if json {
             let mut said = serde_json::to_value(&report)?;
             said["dry_run"] = json!(self.dry_run);
