@@ -8,6 +8,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
     answer::Refusal,
@@ -35,13 +36,18 @@ struct Filtered {
 
 pub(super) fn calls(config: &mut ServiceConfig) {
     config
-        .route("/info", web::get().to(async || Json(json!({ "NCPU": CPUS }))))
+        .route("/info", web::get().to(info))
         .route("/networks", web::get().to(networks))
         .route("/networks/create", web::post().to(create_network))
         .route("/networks/{id}", web::delete().to(remove_network))
         .route("/volumes", web::get().to(volumes))
         .route("/volumes/create", web::post().to(create_volume))
         .route("/volumes/{id}", web::delete().to(remove_volume));
+}
+
+async fn info() -> Json<Value> {
+    let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
+    Json(json!({ "NCPU": CPUS, "SystemTime": now }))
 }
 
 fn network_document(network: &Named) -> Value {

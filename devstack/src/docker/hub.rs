@@ -88,6 +88,21 @@ impl Hub {
         Ok(id)
     }
 
+    /// Gives a container another name.
+    pub(super) fn rename(&self, id: &str, name: &str) -> Result<(), Refusal> {
+        let mut inner = self.lock();
+        let id = inner.container(id)?.id.clone();
+        match inner.containers.values().find(|container| container.name == name) {
+            Some(same) if same.id == id => {
+                return Err(Refusal::odd("Renaming a container with the same name as its current name"));
+            }
+            Some(other) => return Err(Refusal::name_taken(name, &other.id)),
+            None => {}
+        }
+        name.clone_into(&mut inner.container(&id)?.name);
+        Ok(())
+    }
+
     /// Starts a container. Returns whether it did not run before.
     pub(super) fn start(self: &Arc<Self>, id: &str) -> Result<bool, Refusal> {
         let mut inner = self.lock();

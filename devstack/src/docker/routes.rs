@@ -50,6 +50,7 @@ fn calls(config: &mut ServiceConfig) {
         .route("/containers/{id}/json", web::get().to(inspect))
         .route("/containers/{id}/archive", web::put().to(upload))
         .route("/containers/{id}/archive", web::get().to(download))
+        .route("/containers/{id}/rename", web::post().to(rename))
         .route("/containers/{id}/start", web::post().to(start))
         .route("/containers/{id}/stop", web::post().to(stop))
         .route("/containers/{id}/wait", web::post().to(wait))
@@ -163,6 +164,11 @@ async fn build() -> Result<HttpResponse, Refusal> {
 async fn start(hub: Data<Hub>, path: Path<Addressed>) -> Result<HttpResponse, Refusal> {
     let started = hub.into_inner().start(&path.id)?;
     Ok(if started { HttpResponse::NoContent() } else { HttpResponse::NotModified() }.finish())
+}
+
+async fn rename(hub: Data<Hub>, path: Path<Addressed>, named: Query<Named>) -> Result<HttpResponse, Refusal> {
+    hub.rename(&path.id, &named.name)?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn stop(hub: Data<Hub>, path: Path<Addressed>, grace: Query<Grace>) -> Result<HttpResponse, Refusal> {

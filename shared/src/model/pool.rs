@@ -94,6 +94,8 @@ pub struct Pool {
     pub env: BTreeMap<String, String>,
     /// How long a runner may work on its job before it is stopped; for ever unless set.
     pub timeout: Option<Duration>,
+    /// How long the stopped container of a runner that failed is kept; it is removed at once unless set.
+    pub keep_failed: Option<Duration>,
     /// How its containers are run.
     pub docker: DockerOptions,
     /// Those of its runners that listen before there is a job for them.

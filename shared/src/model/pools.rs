@@ -105,6 +105,8 @@ struct PoolEntry {
     #[serde(default)]
     warm_hours: WarmHours,
     #[serde(default)]
+    keep_failed: u64,
+    #[serde(default)]
     docker: DockerOptions,
 }
 
@@ -112,6 +114,9 @@ struct PoolEntry {
 /// registration, or hand a secret to `docker inspect`.
 const RESERVED_VARIABLES: [&str; 6] =
     ["URL", "TOKEN", "NAME", "LABELS", "RUNNER_GROUP", "ACTIONS_RUNNER_INPUT_JITCONFIG"];
+
+/// The longest that the container of a runner that failed may be kept.
+const KEEP_FAILED_MAX: Duration = Duration::from_hours(30 * 24);
 
 impl Pools {
     /// The one pool of an installation without `pools.toml`.
@@ -226,6 +231,7 @@ impl PoolEntry {
             registration: self.registration.unwrap_or(default.registration),
             env: self.env,
             timeout: self.timeout_seconds.map(Duration::from_secs),
+            keep_failed: (self.keep_failed > 0).then(|| Duration::from_secs(self.keep_failed)),
             docker: self.docker,
             warm: Warm { runners: self.warm, scopes: self.warm_scopes, hours: self.warm_hours },
             name: self.name,
@@ -240,6 +246,9 @@ impl PoolEntry {
         }
         if pool.timeout == Some(Duration::ZERO) {
             return Err("timeout_seconds is 0; leave it out for no limit".to_owned());
+        }
+        if pool.keep_failed > Some(KEEP_FAILED_MAX) {
+            return Err(format!("keep_failed is more than {} seconds, which are 30 days", KEEP_FAILED_MAX.as_secs()));
         }
         if let Some(contradiction) = pool.docker.contradiction() {
             return Err(contradiction.into());
@@ -268,6 +277,7 @@ mod tests {
             registration: Registration::Jit,
             env: BTreeMap::new(),
             timeout: None,
+            keep_failed: None,
             docker: DockerOptions::default(),
             warm: Warm::default(),
         }
@@ -339,6 +349,7 @@ mod tests {
             ("[[pool]]\nname = \"a b\"", "' ' in it"),
             ("[[pool]]\nname = \"a\"\nmax_runners = 0", "max_runners is 0"),
             ("[[pool]]\nname = \"a\"\nmax_runners = -1", "line 3"),
+            ("[[pool]]\nname = \"a\"\nkeep_failed = 2592001", "keep_failed is more than 2592000"),
             ("[[pool]]\nname = \"a\"\nscopes = [\"a/..\"]", "dot"),
             ("[[pool]]\nname = \"a\"\nenv = { TOKEN = \"x\" }", "env.TOKEN"),
             ("[[pool]]\nname = \"a\"\n[[pool]]\nname = \"a\"", "line 3: pool \"a\": its name is taken"),

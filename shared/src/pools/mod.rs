@@ -117,6 +117,7 @@ fn default_pool(runner: &RunnerConfig, image: &RunnerImageConfig) -> Pool {
         registration: runner.registration,
         env: BTreeMap::new(),
         timeout: None,
+        keep_failed: None,
         docker: DockerOptions::default(),
         warm: Warm::default(),
     }

@@ -29,6 +29,8 @@ pub enum What {
     Exited,
     /// Its container was removed.
     Removed,
+    /// Its container is kept for a while, for its runner failed.
+    Kept,
     /// An attempt failed, and another follows.
     Retrying,
     /// It waits for something that is not its fault.
@@ -70,6 +72,7 @@ impl What {
             Self::Running => "running",
             Self::Exited => "exited",
             Self::Removed => "removed",
+            Self::Kept => "kept",
             Self::Retrying => "retrying",
             Self::Waiting => "waiting",
             Self::RateLimited => "rate_limited",

@@ -71,6 +71,7 @@ fn spec(settings: &Settings, pool: &Pool, name: &RunnerName, scope: &Scope, regi
         image: pool.image.clone(),
         env: pool.env.clone(),
         docker: pool.docker.clone(),
+        keep_failed: None, // whoever starts one by hand sees what it prints
         credentials: registered.credentials,
         labels: pool.labels.clone(),
         runner_group: pool.runner_group.clone(),

@@ -8,6 +8,7 @@ use shared::{
     queue::{Ending, Lease, PostMortem, Progress, Settlement, What},
     telemetry::chain,
 };
+use time::format_description::well_known::Rfc3339;
 use tokio::time::{sleep, timeout};
 use tracing::{error, warn};
 
@@ -60,15 +61,35 @@ pub(super) async fn finish<P: Provider>(
         warn!(runner.name = %runner.handle.name, "Left the ended runner to the job's new worker");
         return;
     }
-    if remove(context, &runner.handle).await {
-        lease.happened(What::Removed, "");
-    }
+    put_away(context, &mut lease, &runner.handle, &ended).await;
     if let Outcome::Deprecated { .. } = &ended.outcome {
         stop_pool(context, lease.pool(), &ended.outcome).await;
     }
     settle(context, lease, hold, settlement).await;
     if !deregisters_itself(&ended.outcome) {
         clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
+    }
+}
+
+/// Removes the container of a runner that has ended; that of one that failed is kept, where its pool says so.
+async fn put_away<P: Provider>(context: &Context<P>, lease: &mut Lease, handle: &RunnerHandle, ended: &Ended) {
+    if let Some(keep) = handle.keep_failed.filter(|_| ended.outcome.is_failure()) {
+        match context.report(context.provider.keep(handle).await) {
+            Ok(container) => {
+                let until = ended
+                    .exit
+                    .finished_at
+                    .and_then(|end| (end + keep).replace_nanosecond(0).ok()?.format(&Rfc3339).ok());
+                let until = until.map_or_else(|| format!("for {} s", keep.as_secs()), |until| format!("until {until}"));
+                lease.happened(What::Kept, format!("container {container}, {until}"));
+                return;
+            }
+            Err(ProviderError::Gone) => {}
+            Err(error) => warn!(runner.name = %handle.name, error = %chain(&error), "Cannot keep the container"),
+        }
+    }
+    if remove(context, handle).await {
+        lease.happened(What::Removed, "");
     }
 }
 

@@ -227,6 +227,7 @@ fn spec<P>(
         image: pool.image.clone(),
         env: pool.env.clone(),
         docker: pool.docker.clone(),
+        keep_failed: pool.keep_failed,
         credentials: registered.credentials,
         labels: pool.labels.clone(),
         runner_group: pool.runner_group.clone(),

@@ -106,6 +106,15 @@ pub trait Provider: Send + Sync + 'static {
     /// [`ProviderError`]; try again later.
     fn remove(&self, runner: &RunnerHandle) -> impl Future<Output = Result<(), ProviderError>> + Send;
 
+    /// Keeps the container of a runner that has failed, and ended, for as long as its handle [says](RunnerHandle::keep_failed): what
+    /// stands beside it and runs is removed, and it is no runner's any more, so that neither [`find`](Self::find) nor
+    /// [`list`](Self::list) shows it. Returns what it is called then. A later [`tidy`](Self::tidy) removes it. May be repeated.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`]; [`ProviderError::Gone`] when it was removed.
+    fn keep(&self, runner: &RunnerHandle) -> impl Future<Output = Result<String, ProviderError>> + Send;
+
     /// The containers that were made for a job, by whichever worker on this engine.
     ///
     /// # Errors
@@ -120,8 +129,9 @@ pub trait Provider: Send + Sync + 'static {
     /// [`ProviderError`].
     fn list(&self) -> impl Future<Output = Result<Vec<Found>, ProviderError>> + Send;
 
-    /// Removes what stands beside runners whose containers are gone, or whose making was not brought to an end. It has to have
-    /// stood alone for ten minutes, by this provider's own looks: call this about once a minute.
+    /// Removes what was [kept](Self::keep) for long enough; and what stands beside runners whose containers are gone, or whose
+    /// making was not brought to an end. That has to have stood alone for ten minutes, by this provider's own looks: call this
+    /// about once a minute.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 //! A runner's container, as a provider shows it.
 
-use std::{collections::HashMap, fmt};
+use std::{collections::HashMap, fmt, time::Duration};
 
 use shared::model::{DockerAccess, JobId, PoolName, RunnerId, RunnerName, RunnerNamePrefix, Scope, WorkerName};
 use time::OffsetDateTime;
@@ -22,6 +22,8 @@ pub struct RunnerHandle {
     pub name: RunnerName,
     /// What its jobs may do with Docker, and so what stands beside it.
     pub docker: DockerAccess,
+    /// How long it is kept should the runner fail; not at all if none.
+    pub keep_failed: Option<Duration>,
 }
 
 /// What a container does.
@@ -135,8 +137,12 @@ mod tests {
 
     #[test]
     fn a_container_is_ours_only_with_all_our_labels() {
-        let runner =
-            RunnerHandle { id: "c0ffee".to_owned(), name: "gha-7-1".parse().unwrap(), docker: DockerAccess::None };
+        let runner = RunnerHandle {
+            id: "c0ffee".to_owned(),
+            name: "gha-7-1".parse().unwrap(),
+            docker: DockerAccess::None,
+            keep_failed: None,
+        };
         let labels = |runner_id: Option<&str>| -> HashMap<String, String> {
             [("job", "7"), ("pool", "default"), ("worker", "host"), ("scope", "octo/repo")]
                 .into_iter()

@@ -1,6 +1,6 @@
 //! What a provider needs to know to make one runner.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use shared::model::{DockerAccess, DockerOptions, JobId, Labels, PoolName, RunnerId, RunnerName, Scope, WorkerName};
@@ -26,6 +26,8 @@ pub mod label {
     pub const SCOPE: &str = "autoscaler.scope";
     /// What its jobs may do with Docker, unless that is nothing.
     pub const DOCKER: &str = "autoscaler.docker";
+    /// For how many seconds the container of a runner that failed is kept, if it is.
+    pub const KEEP_FAILED: &str = "autoscaler.keep_failed";
     /// The runner that a container or a volume stands beside; a runner's own container does not have it.
     pub const BESIDE: &str = "autoscaler.beside";
 }
@@ -64,6 +66,8 @@ pub struct RunnerSpec {
     pub env: BTreeMap<String, String>,
     /// How its container is run.
     pub docker: DockerOptions,
+    /// How long its container is kept should it fail; not at all if none.
+    pub keep_failed: Option<Duration>,
     /// How it registers.
     pub credentials: Credentials,
     /// The labels it offers at GitHub.
@@ -98,6 +102,9 @@ impl RunnerSpec {
         }
         if self.docker.docker != DockerAccess::None {
             labels.insert(label::DOCKER, self.docker.docker.as_str().to_owned());
+        }
+        if let Some(keep) = self.keep_failed {
+            labels.insert(label::KEEP_FAILED, keep.as_secs().to_string());
         }
         labels
     }
@@ -191,6 +198,7 @@ mod tests {
             image: "runner:1".to_owned(),
             env: BTreeMap::from([("MINE".to_owned(), "yes".to_owned())]),
             docker: DockerOptions::default(),
+            keep_failed: None,
             credentials,
             labels: "self-hosted,linux".parse().unwrap(),
             runner_group: "Default".to_owned(),

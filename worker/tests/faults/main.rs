@@ -12,6 +12,7 @@ mod clocks;
 mod counts;
 mod deprecated;
 mod hosts;
+mod kept;
 mod kills;
 mod load;
 mod network;

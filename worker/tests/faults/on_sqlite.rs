@@ -6,6 +6,7 @@ mod busy;
 mod clocks;
 mod counts;
 mod deprecated;
+mod kept;
 mod kills;
 mod load;
 mod ops;

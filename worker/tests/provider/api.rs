@@ -22,6 +22,7 @@ async fn live(world: &World<impl Provider>, docker: DockerAccess) {
     world.provider.tail(&runner, 1).await.unwrap();
     world.provider.stop(&runner, Duration::ZERO).await.unwrap();
     world.provider.find(spec.job.unwrap()).await.unwrap();
+    world.provider.keep(&runner).await.unwrap();
     world.provider.remove(&runner).await.unwrap();
 }
 

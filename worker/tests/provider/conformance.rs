@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use bollard::query_parameters::RemoveContainerOptionsBuilder;
+use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
 use futures_util::TryStreamExt as _;
 use shared::model::{Bytes, PullPolicy, RunnerId};
 use tokio::time::{sleep, timeout};
@@ -185,6 +185,37 @@ async fn what_stands_beside_no_runner_is_removed_after_a_while<P: Provider>(worl
     assert_eq!(world.beside(&kept.name).await.len(), 4);
 }
 
+async fn a_runner_that_failed_is_kept_for_a_while_and_is_none_any_more<P: Provider>(world: World<P>) {
+    images::get_ready(world.engine.is_some()).await;
+    let mut spec = world.with_daemon("exit 3");
+    spec.keep_failed = Some(Duration::from_secs(4));
+    let runner = world.started(&spec).await;
+    assert_eq!(runner.keep_failed, spec.keep_failed);
+    world.provider.wait(&runner).await.unwrap();
+    let kept = world.provider.keep(&runner).await.unwrap();
+    assert_eq!(world.provider.keep(&runner).await.unwrap(), kept); // may be repeated
+    assert_eq!(world.provider.find(spec.job.unwrap()).await.unwrap(), []);
+    assert!(world.provider.list().await.unwrap().iter().all(|found| found.runner.id != runner.id));
+
+    for _ in 0..2 {
+        world.provider.tidy().await.unwrap();
+        sleep(Duration::from_millis(10)).await;
+    }
+    let inspect = async || world.client().inspect_container(&kept, None::<InspectContainerOptions>).await;
+    assert_eq!(inspect().await.unwrap().id.as_deref(), Some(runner.id.as_str()));
+    let mut beside = world.beside(&spec.name).await;
+    beside.sort();
+    assert_eq!(beside, ["externals", "socket", "work"].map(|part| format!("{}.{part}", spec.name)), "but its daemon");
+
+    let deadline = Instant::now() + PATIENCE;
+    while inspect().await.is_ok() {
+        assert!(Instant::now() < deadline);
+        sleep(Duration::from_millis(500)).await;
+        world.provider.tidy().await.unwrap();
+    }
+    assert_eq!(world.beside(&spec.name).await, Vec::<String>::new());
+}
+
 async fn the_network_of_a_workers_runners_is_there_until_it_ends<P: Provider>(world: World<P>) {
     let networks = async || world.networks().await.len();
     let runners = [world.started(&world.spec("sleep 60")).await, world.started(&world.spec("sleep 60")).await];
@@ -229,6 +260,7 @@ promises! { docker:
     a_name_that_is_taken_is_refused
     what_stands_beside_a_runner_goes_with_it
     what_stands_beside_no_runner_is_removed_after_a_while
+    a_runner_that_failed_is_kept_for_a_while_and_is_none_any_more
     the_network_of_a_workers_runners_is_there_until_it_ends
 }
 
@@ -244,5 +276,6 @@ promises! { stand_in:
     a_name_that_is_taken_is_refused
     what_stands_beside_a_runner_goes_with_it
     what_stands_beside_no_runner_is_removed_after_a_while
+    a_runner_that_failed_is_kept_for_a_while_and_is_none_any_more
     the_network_of_a_workers_runners_is_there_until_it_ends
 }

@@ -163,6 +163,7 @@ impl<P: Provider> World<P> {
             image: IMAGE.to_owned(),
             env: [("SCRIPT".to_owned(), script.to_owned())].into(),
             docker: DockerOptions { pull: PullPolicy::Never, ..DockerOptions::default() },
+            keep_failed: None,
             credentials: Credentials::Jit(JitFiles::parse(JIT).unwrap()),
             labels: "self-hosted,linux".parse().unwrap(),
             runner_group: "Default".to_owned(),

@@ -10,6 +10,7 @@ mod engine_error;
 mod files;
 mod ignore;
 mod image;
+mod kept;
 mod logs;
 mod network;
 mod orphans;

@@ -16,6 +16,7 @@ use tracing::info;
 use super::{
     beside,
     connect::{CHANGE_TIMEOUT, bounded},
+    kept,
     network::{self, Networks},
 };
 use crate::{provider::ProviderError, runner::label};
@@ -81,10 +82,11 @@ async fn look(client: &Docker, networks: &Networks) -> Result<BTreeSet<Orphan>, 
     let options = ListContainersOptionsBuilder::new().all(true).filters(&by(label::WORKER)).build();
     let containers = bounded("list containers", CHANGE_TIMEOUT, client.list_containers(Some(options))).await?;
     let containers = containers.into_iter().filter_map(|container| {
-        let mut labels = container.labels?;
+        let (mut labels, names) = (container.labels?, container.names?);
+        let name = names.first()?.trim_start_matches('/');
         Some(Ours {
             id: container.id?,
-            name: container.names?.first()?.trim_start_matches('/').to_owned(),
+            name: kept::runner(name).unwrap_or(name).to_owned(),
             worker: labels.remove(label::WORKER)?,
             beside: labels.remove(label::BESIDE),
         })

@@ -15,7 +15,7 @@ use shared::{
     telemetry::chain,
 };
 use tokio::sync::Mutex;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::{
     DockerConfig,
@@ -24,7 +24,7 @@ use super::{
     connect::{CHANGE_TIMEOUT, Engine, bounded},
     container, files,
     image::{self, ImageFacts},
-    logs,
+    kept, logs,
     network::Networks,
     orphans::{ALONE_FOR, Orphans},
     owner::Owners,
@@ -124,7 +124,12 @@ impl DockerProvider {
         let body = container::body(spec, command, beside, self.engine.cpus().await?);
         let created =
             bounded("create a container", CHANGE_TIMEOUT, client.create_container(Some(options), body)).await?;
-        let runner = RunnerHandle { id: created.id, name: spec.name.clone(), docker: spec.docker.docker };
+        let runner = RunnerHandle {
+            id: created.id,
+            name: spec.name.clone(),
+            docker: spec.docker.docker,
+            keep_failed: spec.keep_failed,
+        };
         let filled = async {
             self.fill(client, &runner.id, spec, image, beside).await?;
             if spec.docker.docker == DockerAccess::Dind { sidecar::start(&self.engine, spec).await } else { Ok(()) }
@@ -251,6 +256,14 @@ impl Provider for DockerProvider {
         beside::remove_volumes(&client, &runner.name, runner.docker).await
     }
 
+    async fn keep(&self, runner: &RunnerHandle) -> Result<String, ProviderError> {
+        let client = self.engine.client().await?;
+        if runner.docker == DockerAccess::Dind {
+            beside::remove_daemon(&client, &beside::daemon(&runner.name)).await?;
+        }
+        kept::rename(&client, &runner.id, &runner.name).await
+    }
+
     async fn find(&self, job: JobId) -> Result<Vec<Found>, ProviderError> {
         state::list(&self.engine, &format!("{}={job}", label::JOB)).await
     }
@@ -260,7 +273,12 @@ impl Provider for DockerProvider {
     }
 
     async fn tidy(&self) -> Result<(), ProviderError> {
-        self.orphans.remove(&self.engine.client().await?, &self.networks, self.alone_for).await
+        let client = self.engine.client().await?;
+        for runner in kept::due(&client).await? {
+            self.remove(&runner).await?;
+            info!(runner.name = %runner.name, "Removed the container of a runner that failed: it was kept for long enough");
+        }
+        self.orphans.remove(&client, &self.networks, self.alone_for).await
     }
 
     async fn close(&self) -> Result<(), ProviderError> {

@@ -1,6 +1,9 @@
 //! What a container does, and how it ended.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use bollard::{
     errors::Error,
@@ -8,13 +11,14 @@ use bollard::{
     query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, WaitContainerOptionsBuilder},
 };
 use futures_util::StreamExt as _;
-use shared::model::DockerAccess;
+use shared::model::{DockerAccess, RunnerName};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{sleep, timeout};
 
 use super::{
     connect::{ANSWER_TIMEOUT, CHANGE_TIMEOUT, Engine, bounded},
     engine_error::classify,
+    kept,
 };
 use crate::{
     provider::{Exit, Found, ProviderError, RunnerHandle, RunnerState},
@@ -89,8 +93,11 @@ pub(super) async fn list(engine: &Engine, label: &str) -> Result<Vec<Found>, Pro
 
 /// Reads a container of the list; `None` if it is none of ours.
 fn read(container: ContainerSummary) -> Option<Found> {
-    let (name, labels) = (container.names?.first()?.trim_start_matches('/').parse().ok()?, container.labels?);
-    let docker = DockerAccess::read(labels.get(label::DOCKER).map_or("none", String::as_str))?;
+    let (names, labels) = (container.names?, container.labels?);
+    let name = names.first()?.trim_start_matches('/');
+    if kept::runner(name).is_some() {
+        return None;
+    }
     let state = match container.state? {
         ContainerSummaryStateEnum::CREATED => RunnerState::Created,
         ContainerSummaryStateEnum::EXITED | ContainerSummaryStateEnum::DEAD | ContainerSummaryStateEnum::REMOVING => {
@@ -102,20 +109,31 @@ fn read(container: ContainerSummary) -> Option<Found> {
         | ContainerSummaryStateEnum::STOPPING
         | ContainerSummaryStateEnum::EMPTY => RunnerState::Running,
     };
-    Found::read(RunnerHandle { id: container.id?, name, docker }, state, &labels)
+    Found::read(handle(container.id?, name.parse().ok()?, &labels)?, state, &labels)
+}
+
+/// The handle of a runner with these labels; `None` if one of them is odd.
+pub(super) fn handle(id: String, name: RunnerName, labels: &HashMap<String, String>) -> Option<RunnerHandle> {
+    let docker = DockerAccess::read(labels.get(label::DOCKER).map_or("none", String::as_str))?;
+    let keep_failed = match labels.get(label::KEEP_FAILED) {
+        Some(seconds) => Some(Duration::from_secs(seconds.parse().ok()?)),
+        None => None,
+    };
+    Some(RunnerHandle { id, name, docker, keep_failed })
+}
+
+/// When something happened, by the engine's clock; `None` if it never did.
+pub(super) fn time(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().filter(|time| time.year() > NEVER_YEAR)
 }
 
 fn exit(state: ContainerState) -> Exit {
-    let time = |text: Option<String>| {
-        let time = OffsetDateTime::parse(&text?, &Rfc3339).ok()?;
-        (time.year() > NEVER_YEAR).then_some(time)
-    };
     Exit {
         code: state.exit_code.unwrap_or_default(),
         oom_killed: state.oom_killed.unwrap_or_default(),
         error: state.error.filter(|error| !error.is_empty()),
-        started_at: time(state.started_at),
-        finished_at: time(state.finished_at),
+        started_at: state.started_at.as_deref().and_then(time),
+        finished_at: state.finished_at.as_deref().and_then(time),
     }
 }
 
