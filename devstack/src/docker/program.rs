@@ -137,6 +137,13 @@ fn reader(hub: &Arc<Hub>, id: &str, stream: Stream, mut output: impl Read + Send
     })
 }
 
+/// An archive of one file of a runner's home.
+pub(super) fn pack(home: &Path, name: &str) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    archive.append_path_with_name(home.join(name), name)?;
+    archive.into_inner()
+}
+
 /// Puts the files of an archive into a runner's home.
 pub(super) fn unpack(archive: &[u8], home: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(archive);

@@ -15,6 +15,7 @@ use super::{
     answer::Refusal,
     container::{Creation, Status},
     hub::Hub,
+    program,
 };
 
 /// The version of the API, and of the engine that had it first.
@@ -23,6 +24,8 @@ const ENGINE: &str = "20.10.24";
 /// The user of every image, by number, and its command: as those of GitHub's image.
 const USER: &str = "1001:123";
 const COMMAND: &str = "/bin/bash";
+/// Where a container's folder is in it.
+const HOME: &str = "/home/runner/";
 /// How long what was killed may take to end.
 const DEATH: Duration = Duration::from_secs(10);
 /// How long a container may take to stop, unless it is said.
@@ -93,6 +96,11 @@ struct Output {
 }
 
 #[derive(Deserialize)]
+struct File {
+    path: String,
+}
+
+#[derive(Deserialize)]
 struct Grace {
     t: Option<u64>,
 }
@@ -152,9 +160,12 @@ async fn upload(hub: Data<Hub>, path: Path<Addressed>, archive: Bytes) -> Result
     Ok(HttpResponse::Ok().finish())
 }
 
-/// Its containers are folders with what was uploaded, and nothing to be looked up besides.
-async fn download(path: Path<Addressed>) -> Result<HttpResponse, Refusal> {
-    Err(Refusal::no("file in the container", &path.id))
+/// Its containers are folders with what was uploaded to the runner's home, and nothing to be looked up besides.
+async fn download(hub: Data<Hub>, path: Path<Addressed>, file: Query<File>) -> Result<HttpResponse, Refusal> {
+    let home = hub.with(&path.id, |container| container.home())?;
+    let name = file.path.strip_prefix(HOME).ok_or_else(|| Refusal::no("file", &file.path))?;
+    let archive = program::pack(home.path(), name).map_err(|_| Refusal::no("file", &file.path))?;
+    Ok(HttpResponse::Ok().content_type("application/x-tar").body(archive))
 }
 
 async fn build() -> Result<HttpResponse, Refusal> {

@@ -98,8 +98,8 @@ pub trait Provider: Send + Sync + 'static {
     /// [`ProviderError`]; [`ProviderError::Gone`] when it was removed.
     fn stop(&self, runner: &RunnerHandle, grace: Duration) -> impl Future<Output = Result<(), ProviderError>> + Send;
 
-    /// Removes a container with its anonymous volumes and what stands beside it, even if it runs. One that is gone is no
-    /// error.
+    /// Removes a container with its anonymous volumes, what stands beside it, and what its jobs have left on an engine that others
+    /// use, even if it runs. One that is gone is no error.
     ///
     /// # Errors
     ///

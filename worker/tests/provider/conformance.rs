@@ -1,16 +1,24 @@
 //! What every provider promises. A new provider adds a line to each list of tests at the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
-use bollard::query_parameters::{InspectContainerOptions, RemoveContainerOptionsBuilder};
+use bollard::{
+    models::{ContainerCreateBody, NetworkCreateRequest, VolumeCreateRequest},
+    query_parameters::{
+        CreateContainerOptionsBuilder, InspectContainerOptions, RemoveContainerOptionsBuilder, RemoveVolumeOptions,
+    },
+};
 use futures_util::TryStreamExt as _;
-use shared::model::{Bytes, PullPolicy, RunnerId};
+use shared::model::{Bytes, DockerAccess, PullPolicy, RunnerId};
 use tokio::time::{sleep, timeout};
 use worker::provider::{Found, Provider, ProviderError, RunnerState};
 
 use super::{
     images,
-    world::{World, docker, stand_in},
+    world::{IMAGE, World, docker, stand_in},
 };
 
 /// How long a test waits for what should take a moment.
@@ -216,6 +224,43 @@ async fn a_runner_that_failed_is_kept_for_a_while_and_is_none_any_more<P: Provid
     assert_eq!(world.beside(&spec.name).await, Vec::<String>::new());
 }
 
+async fn what_a_runners_job_left_on_the_hosts_engine_goes_with_it_and_nothing_else<P: Provider>(world: World<P>) {
+    let mut spec = world.spec("sleep 60");
+    spec.docker.docker = DockerAccess::Socket;
+    let runner = world.started(&spec).await;
+    let (name, client) = (&spec.name, world.client());
+    // The first is what the runner labels its jobs' things with, by its `.runner`, which is `{}`.
+    let labels = [("44136f", ""), ("44136f", "x"), ("44136f0", ""), ("44136", ""), ("other", "44136f"), ("44136F", "")];
+    for (number, (key, value)) in labels.into_iter().enumerate() {
+        let (thing, labels) = (format!("{name}.left{number}"), HashMap::from([(key.to_owned(), value.to_owned())]));
+        let body = ContainerCreateBody {
+            image: Some(IMAGE.to_owned()),
+            cmd: Some(vec!["/bin/true".to_owned()]),
+            labels: Some(labels.clone()),
+            ..ContainerCreateBody::default()
+        };
+        let options = CreateContainerOptionsBuilder::new().name(&thing).build();
+        client.create_container(Some(options), body).await.unwrap();
+        let network = NetworkCreateRequest { name: thing.clone(), labels: Some(labels.clone()), ..Default::default() };
+        client.create_network(network).await.unwrap();
+        let volume = VolumeCreateRequest { name: Some(thing), labels: Some(labels), ..Default::default() };
+        client.create_volume(volume).await.unwrap();
+    }
+    world.provider.remove(&runner).await.unwrap();
+
+    let mut left = Vec::new();
+    for number in 0..labels.len() {
+        let thing = format!("{name}.left{number}");
+        let force = RemoveContainerOptionsBuilder::new().force(true).build();
+        let container = client.remove_container(&thing, Some(force)).await.is_ok();
+        let network = client.remove_network(&thing).await.is_ok();
+        let volume = client.remove_volume(&thing, None::<RemoveVolumeOptions>).await.is_ok();
+        left.push((container, network, volume));
+    }
+    assert_eq!(left[0], (false, false, false), "{left:?}");
+    assert_eq!(left[1..], [(true, true, true); 5], "{left:?}");
+}
+
 async fn the_network_of_a_workers_runners_is_there_until_it_ends<P: Provider>(world: World<P>) {
     let networks = async || world.networks().await.len();
     let runners = [world.started(&world.spec("sleep 60")).await, world.started(&world.spec("sleep 60")).await];
@@ -261,6 +306,7 @@ promises! { docker:
     what_stands_beside_a_runner_goes_with_it
     what_stands_beside_no_runner_is_removed_after_a_while
     a_runner_that_failed_is_kept_for_a_while_and_is_none_any_more
+    what_a_runners_job_left_on_the_hosts_engine_goes_with_it_and_nothing_else
     the_network_of_a_workers_runners_is_there_until_it_ends
 }
 
@@ -277,5 +323,6 @@ promises! { stand_in:
     what_stands_beside_a_runner_goes_with_it
     what_stands_beside_no_runner_is_removed_after_a_while
     a_runner_that_failed_is_kept_for_a_while_and_is_none_any_more
+    what_a_runners_job_left_on_the_hosts_engine_goes_with_it_and_nothing_else
     the_network_of_a_workers_runners_is_there_until_it_ends
 }

@@ -135,9 +135,13 @@ pub(super) async fn remove(client: &Docker, runner: &RunnerName, access: DockerA
 
 /// Removes a runner's daemon, which goes before the runner; one that is gone is no error.
 pub(super) async fn remove_daemon(client: &Docker, container: &str) -> Result<(), ProviderError> {
+    remove_container(client, container, "remove the Docker daemon beside a runner").await
+}
+
+/// Removes a container, even if it runs, with its anonymous volumes; one that is gone is no error.
+pub(super) async fn remove_container(client: &Docker, container: &str, doing: &str) -> Result<(), ProviderError> {
     let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-    let removing = client.remove_container(container, Some(options));
-    match bounded("remove the Docker daemon beside a runner", CHANGE_TIMEOUT, removing).await {
+    match bounded(doing, CHANGE_TIMEOUT, client.remove_container(container, Some(options))).await {
         Err(ProviderError::Gone) => Ok(()),
         removed => removed,
     }

@@ -2,18 +2,14 @@
 
 use std::{
     collections::HashMap,
-    io::Read as _,
     sync::{Mutex, PoisonError},
 };
 
-use bollard::{Docker, query_parameters::DownloadFromContainerOptionsBuilder};
-use futures_util::TryStreamExt as _;
+use bollard::Docker;
 
-use super::connect::{ANSWER_TIMEOUT, bounded};
+use super::download;
 use crate::provider::ProviderError;
 
-/// The most bytes of an archive with `/etc/passwd` that are read.
-const PASSWD_BYTES_MAX: usize = 1024 * 1024;
 /// How many users of images are remembered.
 const REMEMBERED_MAX: usize = 1000;
 
@@ -83,29 +79,13 @@ fn in_passwd(passwd: &str, name: &str) -> Option<Owner> {
 
 /// Reads `/etc/passwd` of a container that need not run.
 async fn read_passwd(client: &Docker, container: &str) -> Result<String, ProviderError> {
-    let options = DownloadFromContainerOptionsBuilder::new().path("/etc/passwd").build();
-    let download = client.download_from_container(container, Some(options));
-    let archive = download.try_fold(Vec::new(), |mut archive: Vec<u8>, chunk| async move {
-        let room = PASSWD_BYTES_MAX.saturating_sub(archive.len());
-        archive.extend_from_slice(&chunk[..chunk.len().min(room)]);
-        Ok(archive)
-    });
-    let archive = bounded("read the image's /etc/passwd", ANSWER_TIMEOUT, archive).await?;
-    first_file(&archive).ok_or_else(|| {
+    let read = download::text(client, container, "/etc/passwd", "read the image's /etc/passwd").await?;
+    read.ok_or_else(|| {
         ProviderError::refused(
             "give the runner its files",
             "the image's /etc/passwd is no file: name the user by number",
         )
     })
-}
-
-/// The text of the file that a tar archive begins with.
-fn first_file(archive: &[u8]) -> Option<String> {
-    let mut archive = tar::Archive::new(archive);
-    let mut file = archive.entries().ok()?.next()?.ok()?;
-    let mut text = Vec::new();
-    file.read_to_end(&mut text).ok()?;
-    file.header().entry_type().is_file().then(|| String::from_utf8_lossy(&text).into_owned())
 }
 
 #[cfg(test)]

@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bollard::{
     Docker,
-    query_parameters::{
-        CreateContainerOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-        StopContainerOptionsBuilder,
-    },
+    query_parameters::{CreateContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder},
 };
 use futures_util::Stream;
 use shared::{
@@ -24,7 +21,7 @@ use super::{
     connect::{CHANGE_TIMEOUT, Engine, bounded},
     container, files,
     image::{self, ImageFacts},
-    kept, logs,
+    kept, leftovers, logs,
     network::Networks,
     orphans::{ALONE_FOR, Orphans},
     owner::Owners,
@@ -162,13 +159,12 @@ impl DockerProvider {
         files::write(client, id, files, beside.folders, owner).await
     }
 
-    /// Removes a runner's container.
-    async fn remove_container(&self, client: &Docker, id: &str) -> Result<(), ProviderError> {
-        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
-        let removing = client.remove_container(id, Some(options));
-        match bounded("remove a container", CHANGE_TIMEOUT, removing).await {
-            Err(ProviderError::Gone) => Ok(()),
-            removed => removed,
+    /// Removes what runs beside a runner: before its container, in which it is written down.
+    async fn remove_running(&self, client: &Docker, runner: &RunnerHandle) -> Result<(), ProviderError> {
+        match runner.docker {
+            DockerAccess::None => Ok(()),
+            DockerAccess::Socket => leftovers::remove(client, runner).await,
+            DockerAccess::Dind => beside::remove_daemon(client, &beside::daemon(&runner.name)).await,
         }
     }
 }
@@ -249,18 +245,14 @@ impl Provider for DockerProvider {
 
     async fn remove(&self, runner: &RunnerHandle) -> Result<(), ProviderError> {
         let client = self.engine.client().await?;
-        if runner.docker == DockerAccess::Dind {
-            beside::remove_daemon(&client, &beside::daemon(&runner.name)).await?;
-        }
-        self.remove_container(&client, &runner.id).await?;
+        self.remove_running(&client, runner).await?;
+        beside::remove_container(&client, &runner.id, "remove a container").await?;
         beside::remove_volumes(&client, &runner.name, runner.docker).await
     }
 
     async fn keep(&self, runner: &RunnerHandle) -> Result<String, ProviderError> {
         let client = self.engine.client().await?;
-        if runner.docker == DockerAccess::Dind {
-            beside::remove_daemon(&client, &beside::daemon(&runner.name)).await?;
-        }
+        self.remove_running(&client, runner).await?;
         kept::rename(&client, &runner.id, &runner.name).await
     }
 
