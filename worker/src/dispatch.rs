@@ -22,7 +22,7 @@ use tracing::{Instrument as _, error, info, info_span, warn};
 
 use crate::{
     context::Context,
-    fulfil::{adopt, fulfil, refill, retire},
+    fulfil::{adopt, fulfil, refill, retire, vanished},
     janitor::Janitor,
     keeper::Hold,
     provider::Provider,
@@ -215,6 +215,10 @@ impl<P: Provider> Dispatch<P> {
                 }
                 .instrument(span),
             );
+        }
+        for (lease, hold) in sweep.vanished {
+            let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
+            self.tasks.spawn(vanished(Arc::clone(&self.context), lease, hold).instrument(span));
         }
         for (found, retiring) in sweep.abandoned {
             let context = Arc::clone(&self.context);

@@ -1,10 +1,14 @@
-//! Takes up what workers left behind on this engine: runners whose worker was restarted or fell silent, and containers
-//! that no live record stands behind.
+//! Takes up what workers left behind on this engine: runners whose worker was restarted or fell silent, containers that no live
+//! record stands behind, and records behind which no container stands.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use shared::{
-    model::JobState,
+    model::{JobId, JobState},
     queue::{Adoption, Lease},
     telemetry::chain,
 };
@@ -27,6 +31,8 @@ pub struct Janitor<P> {
     context: Arc<Context<P>>,
     /// Containers that had no live record when they were last looked at, by their ids.
     suspects: HashMap<String, Suspect>,
+    /// Runners of this worker that the queue takes to be up, and that had no container when it was last looked: job and attempt.
+    missing: HashSet<(JobId, u64)>,
     /// When the engine is tidied up next.
     tidy: Instant,
 }
@@ -56,6 +62,8 @@ pub struct Sweep {
     pub adopted: Vec<(Lease, Hold, Found)>,
     /// Containers without a live record, to be retired.
     pub abandoned: Vec<(Found, Retiring)>,
+    /// Leases of this worker whose runners have no container any more.
+    pub vanished: Vec<(Lease, Hold)>,
 }
 
 /// What is to be done about a container that nobody here works on. Pure.
@@ -71,7 +79,7 @@ impl<P: Provider> Janitor<P> {
     /// A janitor who has not looked yet.
     #[must_use]
     pub fn new(context: Arc<Context<P>>) -> Self {
-        Self { context, suspects: HashMap::new(), tidy: Instant::now() }
+        Self { context, suspects: HashMap::new(), missing: HashSet::new(), tidy: Instant::now() }
     }
 
     /// Looks at all containers of runners on this engine that no task of this worker looks after, and adopts those it may.
@@ -87,6 +95,7 @@ impl<P: Provider> Janitor<P> {
                 return sweep;
             }
         };
+        sweep.vanished = self.look_for_missing(&found).await;
         let mut before = std::mem::take(&mut self.suspects);
         for found in found {
             let attempt = found.attempt(&self.context.prefix);
@@ -113,6 +122,43 @@ impl<P: Provider> Janitor<P> {
             }
         }
         sweep
+    }
+
+    /// The leases of this worker's runners that are not among `found`, twice in a row: one whose container was just made, or is just
+    /// removed, is in the hands of another process of this name then.
+    async fn look_for_missing(&mut self, found: &[Found]) -> Vec<(Lease, Hold)> {
+        let Context { queue, worker, keeper, prefix, .. } = &*self.context;
+        let before = std::mem::take(&mut self.missing);
+        let mut vanished = Vec::new();
+        for pool in self.context.pools.names() {
+            let runners = match queue.runners_of(&pool, worker).await {
+                Ok(runners) => runners,
+                Err(error) => {
+                    warn!(%pool, error = %chain(&error), "Cannot look for runners without a container");
+                    continue;
+                }
+            };
+            for (job, attempt) in runners {
+                let is_there = |found: &Found| found.job == job && [0, attempt].contains(&found.attempt(prefix));
+                if keeper.holds(job, attempt) || found.iter().any(is_there) {
+                    continue;
+                }
+                if !before.contains(&(job, attempt)) {
+                    self.missing.insert((job, attempt));
+                    continue;
+                }
+                let asked = Instant::now();
+                match queue.adopt(&pool, worker, job, attempt).await {
+                    Ok(Adoption::Adopted(lease)) => {
+                        let hold = keeper.hold(&lease, asked);
+                        vanished.push((*lease, hold));
+                    }
+                    Ok(Adoption::Refused(_)) => {}
+                    Err(error) => warn!(job.id = %job, error = %chain(&error), "Cannot take up the lost runner yet"),
+                }
+            }
+        }
+        vanished
     }
 
     /// Has what belongs to no runner any more removed, from time to time.

@@ -61,7 +61,9 @@ impl Host {
 
     /// Prints a line.
     pub(super) fn line(&self, text: &str) {
-        (self.print)(text);
+        if !self.is_killed() {
+            (self.print)(text);
+        }
     }
 
     /// Prints a line that begins with the time.

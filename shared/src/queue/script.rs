@@ -130,6 +130,7 @@ transition!(AUDIT, " flags=allow-oom", "limit", "audit");
 script!(ADMIT, " flags=allow-oom", "admit");
 script!(HEARD, " flags=allow-oom", "heard");
 script!(COUNT, " flags=no-writes", "limit", "count");
+script!(RUNNERS, " flags=no-writes", "runners");
 transition!(IMPORT, "", "import");
 script!(EXPORT, " flags=no-writes", "closed", "entries", "export");
 script!(REMOVE, " flags=allow-oom", "closed", "entries", "remove");

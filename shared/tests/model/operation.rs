@@ -31,6 +31,8 @@ pub(crate) enum Operation {
     Served { job: usize, by: By, completed: bool, guid: u8 },
     /// A worker finds a runner, and asks for its lease.
     Adopt { worker: usize, runner: usize },
+    /// A worker asks which runners it has.
+    Runners { pool: usize, worker: usize },
     /// An operator puts a dead letter back.
     Replay { job: usize },
     /// An operator drops a dead letter.
@@ -136,6 +138,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         2 => worker.clone().prop_map(|worker| Operation::Crash { worker }),
         8 => (one.clone(), step()).prop_map(|(lease, step)| Operation::Progress { lease, step }),
         8 => (one.clone(), how()).prop_map(|(lease, how)| Operation::Settle { lease, how }),
+        2 => (pool.clone(), worker.clone()).prop_map(|(pool, worker)| Operation::Runners { pool, worker }),
         6 => (worker.clone(), one.clone()).prop_map(|(worker, runner)| Operation::Adopt { worker, runner }),
         9 => (pool.clone(), worker, [0..3_u8, 0..3_u8, 0..3_u8])
             .prop_map(|(pool, worker, wanted)| Operation::Refill { pool, worker, wanted }),

@@ -1,6 +1,6 @@
 //! What workers do, in store and model.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use proptest::prelude::*;
 use shared::{
@@ -222,6 +222,25 @@ impl World {
                 Ok(())
             }
         }
+    }
+
+    pub(crate) async fn runners(&mut self, pool: usize, worker: usize) -> Checked {
+        let up: Vec<Entry> = self
+            .model
+            .leased(pool)
+            .filter(|(_, state)| matches!(state, JobState::Running | JobState::Orphaned))
+            .map(|(entry, _)| entry)
+            .collect();
+        let mut expected = BTreeSet::new();
+        for entry in up {
+            let (_, hold) = self.model.held_mut(entry);
+            if hold.worker == worker && !hold.exited {
+                expected.insert((job_id(entry.job()), hold.attempt));
+            }
+        }
+        let told = self.store.queue.runners_of(&pool_name(pool), &worker_name(worker)).await.unwrap();
+        prop_assert_eq!(told.into_iter().collect::<BTreeSet<_>>(), expected);
+        Ok(())
     }
 
     /// With time, room and a worker that lives, everything that waits is served (I5).

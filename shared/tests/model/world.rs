@@ -82,6 +82,7 @@ impl World {
             Operation::Cancel { job, guid } => self.cancel(job, guid).await,
             Operation::Served { job, by, completed, guid } => self.served(job, by, completed, guid).await,
             Operation::Adopt { worker, runner } => self.adopt(worker, runner).await,
+            Operation::Runners { pool, worker } => self.runners(pool, worker).await,
             Operation::Replay { job } => self.replay(job).await,
             Operation::Drop { job } => self.drop_dead(job).await,
             Operation::Limit { pool, limit, most } => self.limit(pool, limit, most).await,

@@ -76,6 +76,7 @@ async fn jobs_of(queue: &Queue, pool: &str, first: u64) {
     let Adoption::Adopted(lease) = queue.adopt(&name, &worker("a"), lease.job_id(), 1).await.unwrap() else {
         panic!("not adopted")
     };
+    assert_eq!(queue.runners_of(&name, &worker("a")).await.unwrap(), [(lease.job_id(), 1)]);
     crossover(queue, &name, first).await;
     assert!(queue.took_another(&name, job(first + 2), 1).await.unwrap());
     queue.settle(*lease, Settlement::Done { detail: "Succeeded".to_owned() }).await.unwrap();

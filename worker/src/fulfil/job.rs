@@ -91,7 +91,7 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, hold
 }
 
 /// A job that came through a GitHub App's webhook says which of the App's installations GitHub is to be asked with.
-fn learn_installation<P>(context: &Context<P>, lease: &Lease) {
+pub(super) fn learn_installation<P>(context: &Context<P>, lease: &Lease) {
     if let (Some(repository), Some(id)) = (&lease.job.repository, lease.job.installation_id) {
         context.github.learn_installation(repository.owner(), id);
     }

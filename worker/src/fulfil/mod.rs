@@ -7,6 +7,7 @@ mod job;
 mod register;
 mod retire;
 mod start;
+mod vanished;
 mod warm;
 mod watch;
 
@@ -14,5 +15,6 @@ pub use failure::Failure;
 pub use job::{adopt, fulfil};
 pub use register::{Registered, deregister, register};
 pub use retire::retire;
+pub use vanished::vanished;
 pub use warm::refill;
 pub use watch::RETIRE_AGAIN;

@@ -28,6 +28,7 @@ mod redis;
 mod refusals;
 mod spec;
 mod store;
+mod vanished;
 mod warm;
 mod watcher;
 mod webhooks;

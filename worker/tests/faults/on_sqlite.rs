@@ -19,6 +19,7 @@ mod rate_limits;
 mod reconcile;
 mod spec;
 mod store;
+mod vanished;
 mod warm;
 mod watcher;
 mod webhooks;

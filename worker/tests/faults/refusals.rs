@@ -85,3 +85,21 @@ async fn a_container_that_cannot_be_retired_is_tried_again_after_a_pause() {
     sleep(Duration::from_secs(3 * LEASE)).await;
     assert_eq!(tries(&world), 1);
 }
+
+/// The engine has made it, and before the worker hears of it, it dies, and the queue loses the job.
+#[tokio::test]
+async fn a_container_that_was_never_started_and_has_no_record_is_removed() {
+    let _turn = turn().await;
+    let mut world = World::start(Options { workers: 1, ..Options::default() }).await;
+    world.docker.fault(Fault::once("POST", "/containers/*/create", Effect::Late(120_000)));
+    let id = world.github.queue_job(job("octocat/one", "default", "true"));
+    world.until("it is made", async || world.docker.containers().len() == 1).await;
+    world.workers[0].kill();
+    world.store.redis().flush().unwrap();
+    world.github.set_webhook(None);
+    assert!(world.github.cancel_job(id));
+    world.workers[0].start();
+    world.until("it is removed", async || world.docker.containers().is_empty()).await;
+    world.until("no registration is left", async || world.github.runners().is_empty()).await;
+    assert_eq!(world.docker.counts().started.len(), 0);
+}

@@ -9,6 +9,18 @@ use crate::{
 };
 
 impl Queue {
+    /// The runners of `worker` that are up, as far as the queue knows: each by the job and the attempt that it was made for.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn runners_of(&self, pool: &PoolName, worker: &WorkerName) -> Result<Vec<(JobId, u64)>, QueueError> {
+        let mut script = script::RUNNERS.key(&keys::prefix(pool));
+        let words: Vec<String> = self.store.script(script.arg(worker.as_str())).await?;
+        let pairs = words.chunks_exact(2);
+        Ok(pairs.filter_map(|pair| Some((pair[0].parse().ok()?, pair[1].parse().ok()?))).collect())
+    }
+
     /// Gives the lease of a runner, which was made for the `attempt` of `job`, to a worker that found its container up: to
     /// the worker that held it, after a restart, or to any worker once the one that held it fell silent.
     ///
