@@ -48,7 +48,7 @@ async fn while_the_secondary_limit_lasts_nobody_insists_and_no_attempt_is_charge
     let record = world.record(first).await.unwrap();
     assert_eq!((record.state, record.attempts), (JobState::Delayed, 0), "{record:#?}");
     let said = world.command(&["job", &first.to_string()]).await;
-    assert!(said.contains("waiting: until 20") && said.contains("secondary rate limit"), "{said}");
+    assert!(said.contains("rate_limited: until 20") && said.contains("secondary rate limit"), "{said}");
     assert!(refused(&world).len() <= AT_ONCE, "{:#?}", refused(&world));
 
     let before = refused(&world).len();
@@ -106,7 +106,7 @@ async fn workers_register_no_more_runners_at_a_scope_than_github_allows() {
         assert_eq!(record.attempts, 0, "{record:#?}");
         if record.state == JobState::Delayed {
             let said = "GitHub's rate limit leaves no room (registrations at octocat/one)";
-            assert!(record.reason.starts_with("waiting: until 20") && record.reason.contains(said), "{record:#?}");
+            assert!(record.reason.starts_with("rate_limited: until 20") && record.reason.contains(said), "{record:#?}");
             waiting += 1;
         }
     }
