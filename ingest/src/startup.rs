@@ -126,7 +126,9 @@ impl Application {
             () = shutdown.cancelled() => {}
         }
         stop(&mut public).await.context("the public listener did not stop in an orderly way")?;
-        stop(&mut admin).await.context("the private listener did not stop in an orderly way")
+        let stopped = stop(&mut admin).await.context("the private listener did not stop in an orderly way");
+        queue.let_go();
+        stopped
     }
 }
 

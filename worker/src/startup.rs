@@ -97,6 +97,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     close(&context.provider).await;
     // Last: a beat that is under way would put the worker onto the list again.
     farewell(&settings.queue, &settings).await;
+    settings.queue.let_go();
     info!("The worker has stopped");
     ended
 }

@@ -55,6 +55,14 @@ impl Store {
         }
     }
 
+    /// Lets go of it in an orderly way.
+    pub(super) fn close(&self) {
+        match self {
+            Self::Redis(_) => {} // a server sees for itself that somebody is gone
+            Self::Sqlite(sqlite) => sqlite.close(),
+        }
+    }
+
     /// Waits until one of the markers is there, and takes it. Cancel-safe: a marker that nobody hears of is set again by the
     /// next change.
     pub(super) async fn wait(&self, markers: &[String], at_most: Duration) -> Result<(), QueueError> {

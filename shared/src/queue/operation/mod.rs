@@ -98,6 +98,12 @@ impl Queue {
         self.store.query(command).await
     }
 
+    /// Lets go of the store, at the end of a process: whatever holds a clone of the queue yet, a file is left whole. Blocks, for some seconds at
+    /// the most.
+    pub fn let_go(&self) {
+        self.store.close();
+    }
+
     fn lease_ms(&self) -> u64 {
         millis(self.config.lease_seconds)
     }

@@ -72,6 +72,17 @@ impl Connection {
         }
     }
 
+    /// Closes the file, once what was asked for is done. The last of the connections that is closed leaves all in one file, which then
+    /// can be copied.
+    pub(super) fn close(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Thread { requests, ended }) = thread {
+            drop(requests);
+            // It says nothing: it ends, or the disk does not answer.
+            let _ended = ended.recv_timeout(CLOSE_MAX);
+        }
+    }
+
     /// The thread that has the file open, or a new one.
     fn thread(&self) -> Result<mpsc::Sender<(Work, Asker)>, Failure> {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -94,15 +105,9 @@ impl Connection {
     }
 }
 
-/// The last of the connections that is closed leaves all in one file, which then can be copied.
 impl Drop for Connection {
     fn drop(&mut self) {
-        let thread = self.thread.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Thread { requests, ended }) = thread.take() {
-            drop(requests);
-            // It says nothing: it ends, or the disk does not answer.
-            let _ended = ended.recv_timeout(CLOSE_MAX);
-        }
+        self.close();
     }
 }
 

@@ -80,6 +80,12 @@ impl Sqlite {
         self.waiting.wait(&self.writing, markers, at_most).await
     }
 
+    /// Closes the file.
+    pub(super) fn close(&self) {
+        self.writing.close();
+        self.reading.close();
+    }
+
     fn suited(&self, only_reads: bool) -> &Connection {
         if only_reads { &self.reading } else { &self.writing }
     }
