@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::{PoolName, WorkerName};
+use crate::model::{JobId, JobState, PoolName, RunnerName, Scope, WorkerName};
 
 /// The state of all pools and workers. Its JSON is the contract's.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
@@ -51,4 +51,23 @@ pub struct WorkerStatus {
     pub runners: u64,
     /// How long ago it was heard of, in seconds.
     pub seen_seconds: u64,
+}
+
+/// A runner that has a slot of its pool.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct RunnerSlot {
+    /// Its name; none before its container is made.
+    pub name: Option<RunnerName>,
+    /// Its pool.
+    pub pool: PoolName,
+    /// Where it registers.
+    pub scope: Option<Scope>,
+    /// The worker that looks after it.
+    pub worker: Option<WorkerName>,
+    /// `starting`, `running` when its container is up, or `orphaned` while its worker is silent.
+    pub state: JobState,
+    /// Whether it has said that it works on a job.
+    pub busy: bool,
+    /// The job that it was started for, or the one that it took instead; none while it waits for whichever comes.
+    pub job: Option<JobId>,
 }

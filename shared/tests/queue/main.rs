@@ -14,6 +14,7 @@ mod moved;
 mod moving;
 mod post_mortem;
 mod reconcile;
+mod runners;
 mod seen;
 mod settle;
 mod stop;

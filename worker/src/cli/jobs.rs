@@ -3,7 +3,7 @@
 use clap::Args;
 use shared::{model::JobState, queue::JobRecord};
 
-use super::table::{aligned, cut, moment};
+use super::table::{aligned, cut, moment, or_dash};
 use crate::config::Settings;
 
 /// Lists jobs, the newest first.
@@ -35,8 +35,8 @@ pub(super) fn list(jobs: &[JobRecord]) -> String {
         [
             job.id.to_string(),
             job.state.to_string(),
-            job.pool.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-            job.repository.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            or_dash(job.pool.as_ref()),
+            or_dash(job.repository.as_ref()),
             job.enqueued_at.map_or_else(|| "-".to_owned(), moment),
             cut(job.error.as_deref().filter(|_| job.state == JobState::Dead).unwrap_or(&job.reason), REASON_CHARS),
         ]

@@ -10,6 +10,7 @@ mod jobs;
 mod limits;
 mod queue;
 mod reconcile;
+mod runners;
 mod start;
 mod status;
 mod table;
@@ -46,6 +47,8 @@ enum Command {
     Job(job::Job),
     /// Say why a job is where it is
     Explain(explain::Explain),
+    /// Show the runners that are up, or being prepared
+    Runners(runners::Runners),
     /// List dead letters, put them back into the queue, or take them out
     Dead(dead::Dead),
     /// Show how many runners there may be, or set it
@@ -85,6 +88,7 @@ impl Cli {
             Command::Jobs(jobs) => jobs.run(&settings, self.json).await,
             Command::Job(job) => job.run(&settings, self.json).await,
             Command::Explain(explain) => explain.run(&settings, self.json).await,
+            Command::Runners(runners) => runners.run(&settings, self.json).await,
             Command::Dead(dead) => dead.run(&settings, self.json).await,
             Command::Limits(limits) => limits.run(&settings, self.json).await,
             Command::Queue(queue) => queue.run(&settings, self.json).await,
@@ -112,7 +116,9 @@ mod tests {
         for line in ["worker", "worker run", "worker reconcile", "worker token --repo o/r", "worker start --org o"] {
             assert!(calls(line), "{line}");
         }
-        for line in ["worker status", "worker jobs", "worker job 1", "worker dead list", "worker limits"] {
+        for line in
+            ["worker status", "worker jobs", "worker job 1", "worker runners", "worker dead list", "worker limits"]
+        {
             assert!(!calls(line), "{line}");
         }
     }

@@ -29,6 +29,11 @@ pub(super) fn moment(at: OffsetDateTime) -> String {
     at.truncate_to_millisecond().format(&Rfc3339).unwrap_or_else(|_| at.to_string())
 }
 
+/// A cell of what there may be.
+pub(super) fn or_dash(value: Option<&impl ToString>) -> String {
+    value.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
 /// The first characters of a text, on one line.
 pub(super) fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {

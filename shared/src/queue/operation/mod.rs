@@ -25,6 +25,7 @@ mod refill;
 mod refused;
 mod reserve;
 mod restore;
+mod runners;
 mod seen;
 mod settle;
 mod totals;
