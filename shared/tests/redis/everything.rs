@@ -10,6 +10,8 @@ use shared::{
     },
 };
 
+use tokio::time::sleep;
+
 use crate::support::{job, message, parse, worker};
 
 /// Tells the limits of these pools.
@@ -26,9 +28,13 @@ pub(crate) fn of(pool: &str, id: u64) -> JobMessage {
 
 /// Reserves a job that must be there.
 pub(crate) async fn reserve(queue: &Queue, pool: &PoolName) -> Lease {
-    match queue.reserve(pool, &worker("a")).await.unwrap() {
-        Reserved::Job(lease) => *lease,
-        other => panic!("no job: {other:?}"),
+    loop {
+        match queue.reserve(pool, &worker("a")).await.unwrap() {
+            Reserved::Job(lease) => return *lease,
+            // The pool was paused for a moment before.
+            Reserved::Paused(left) if left < Duration::from_millis(10) => sleep(left).await,
+            other => panic!("no job: {other:?}"),
+        }
     }
 }
 
@@ -69,7 +75,7 @@ async fn jobs_of(queue: &Queue, pool: &str, first: u64) {
     queue.pause(std::slice::from_ref(&name), Duration::from_millis(1), "GitHub said so").await.unwrap();
     queue.stop(&name, Duration::from_millis(1), "its runners cannot work").await.unwrap();
     queue.try_again(std::slice::from_ref(&name)).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(5)).await;
+    sleep(Duration::from_millis(5)).await;
     let mut lease = reserve(queue, &name).await;
     queue.progress(&mut lease, Progress { started: true, ..Progress::default() }).await.unwrap();
     assert_eq!(queue.beat(&name, &[lease.id()]).await.unwrap().lost, []);
