@@ -104,7 +104,7 @@ pub(super) fn digest(words: &[&str]) -> String {
 pub(super) fn heard(call: &Call, result: &Result<Answer, GithubError>, now: OffsetDateTime) -> Heard {
     let endpoint = call.endpoint();
     let Ok(answer) = result else { return Heard { endpoint, bucket: None, verdict: Verdict::Failed } };
-    let bucket = rate_limit::bucket(&answer.headers, now);
+    let bucket = rate_limit::bucket(answer.status, &answer.headers, now);
     let verdict = match answer.status {
         status if status.is_success() => Verdict::Done,
         status if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT => Verdict::Failed,

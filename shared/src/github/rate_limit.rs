@@ -44,8 +44,14 @@ pub(super) fn told(headers: &HeaderMap, local: OffsetDateTime) -> Option<Duratio
     Some(told.clamp(SHORTEST_WAIT, LONGEST_WAIT))
 }
 
-/// The bucket that a call was counted in, if all is said of it.
-pub(super) fn bucket(headers: &HeaderMap, local: OffsetDateTime) -> Option<Bucket> {
+/// The caller's bucket that a call was counted in, if all is said of it.
+///
+/// A call whose token is refused is counted as one of nobody's, of whom GitHub takes 60 an hour: taken for the caller's, what
+/// is left of those would stop it for an hour.
+pub(super) fn bucket(status: StatusCode, headers: &HeaderMap, local: OffsetDateTime) -> Option<Bucket> {
+    if status == StatusCode::UNAUTHORIZED {
+        return None;
+    }
     let now = date(headers).unwrap_or(local);
     let resource = headers.get("x-ratelimit-resource").and_then(|value| value.to_str().ok()).unwrap_or("core");
     Some(Bucket {
@@ -159,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bucket_of_a_call_is_read_from_any_answer() {
+    fn the_bucket_of_a_call_is_read_from_any_answer_to_a_good_token() {
         let reset = (NOW + 600).to_string();
         let told = [
             ("x-ratelimit-limit", "5000"),
@@ -167,13 +173,16 @@ mod tests {
             ("x-ratelimit-reset", &*reset),
             ("x-ratelimit-resource", "actions_runner_registration"),
         ];
-        let read = |headers: &[(&'static str, &str)]| {
+        let answered = |status: StatusCode, headers: &[(&'static str, &str)]| {
             let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-            bucket(&headers, OffsetDateTime::from_unix_timestamp(NOW).unwrap())
+            bucket(status, &headers, OffsetDateTime::from_unix_timestamp(NOW).unwrap())
         };
+        let read = |headers: &[(&'static str, &str)]| answered(StatusCode::OK, headers);
         let resource = "actions_runner_registration".to_owned();
         let reset = Duration::from_secs(601);
         assert_eq!(read(&told), Some(Bucket { resource, limit: 5000, remaining: 4990, reset }));
+        assert_eq!(answered(StatusCode::FORBIDDEN, &told), read(&told));
+        assert_eq!(answered(StatusCode::UNAUTHORIZED, &told), None, "it is nobody's");
         assert_eq!(read(&told[..3]).unwrap().resource, "core");
         assert_eq!(read(&told[..2]), None);
         assert_eq!(read(&[]), None, "a server without limits");

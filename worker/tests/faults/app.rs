@@ -28,14 +28,14 @@ fn jobs() -> [JobSpec; 2] {
 #[tokio::test]
 async fn jobs_of_two_installations_are_done_while_their_tokens_end_and_are_revoked() {
     let _alone = alone().await;
-    let mut world = World::start(app("4711", Duration::from_secs(2))).await;
+    let mut world = World::start(app("4711", Duration::from_secs(3))).await;
     let mut ids = Vec::new();
-    for round in 0..3 {
-        ids.extend(jobs().map(|job| world.github.queue_job(job)));
+    for round in 0..5 {
         if round == 1 {
             world.github.revoke_installation_tokens();
         }
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        ids.extend(jobs().map(|job| world.github.queue_job(job)));
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
     world.rest(PATIENCE).await;
     for id in ids {
