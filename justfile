@@ -8,7 +8,7 @@ default:
 
 # Builds the stack's images
 build:
-    {{compose}} build
+    AUTOSCALER_COMMIT="$(git rev-parse --short=12 HEAD)" {{compose}} build
 
 # Starts the stack in the background, with so many workers
 up workers='1':

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::Parser;
 use ingest::{config::Settings, startup::Application};
-use shared::{settings::Environment, shutdown, telemetry};
+use shared::{settings::Environment, shutdown, telemetry, version};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -16,7 +16,7 @@ const USAGE: u8 = 2;
 ///
 /// All settings come from environment variables, or from a file `.env` in the working directory.
 #[derive(Parser)]
-#[command(version)]
+#[command(version = version::FULL)]
 struct Arguments {}
 
 #[tokio::main]

@@ -8,7 +8,7 @@ use shared::{
     admin::{Admin, ReadinessCheck, Refresh},
     pools::LivePools,
     queue::Queue,
-    telemetry::{BuildInfo, Registry, chain},
+    telemetry::{Registry, chain},
 };
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -70,7 +70,7 @@ impl Application {
     ///
     /// When an address cannot be bound, naming the setting.
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
-        let registry = Registry::new(BuildInfo { component: "ingest", version: env!("CARGO_PKG_VERSION") });
+        let registry = Registry::new("ingest");
         let queue = Queue::new(&settings.queue)?;
         let seen = QueueMetrics::new(&registry, queue.clone());
         let admin = Admin { ready: readiness(queue.clone()), metrics: registry.clone(), refresh: Some(refresh(seen)) };

@@ -16,4 +16,5 @@ pub mod shutdown;
 pub mod status;
 pub mod telemetry;
 mod tls;
+pub mod version;
 pub mod workflow_job;

@@ -11,7 +11,7 @@ use shared::{
     model::DockerAccess,
     queue::Queue,
     shutdown,
-    telemetry::{self, BuildInfo, Registry, chain},
+    telemetry::{self, Registry, chain},
 };
 use tokio::{task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,7 @@ const FAREWELL_TIMEOUT: Duration = Duration::from_secs(2);
 pub async fn run(settings: Settings) -> anyhow::Result<()> {
     telemetry::init(settings.telemetry);
     let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);
-    let registry = Registry::new(BuildInfo { component: "worker", version: env!("CARGO_PKG_VERSION") });
+    let registry = Registry::new("worker");
     let context = Arc::new(context(&settings, docker, &registry)?);
 
     let shutdown = CancellationToken::new();

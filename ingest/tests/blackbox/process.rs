@@ -67,7 +67,7 @@ fn a_wrong_command_line_is_exit_code_2_and_help_and_version_are_0() {
     assert_eq!(ingest().arg("--nonsense").output().unwrap().status.code(), Some(2));
     assert_eq!(ingest().arg("--help").output().unwrap().status.code(), Some(0));
     let version = ingest().arg("--version").output().unwrap();
-    assert_eq!(String::from_utf8(version.stdout).unwrap().trim(), concat!("ingest ", env!("CARGO_PKG_VERSION")));
+    assert_eq!(String::from_utf8(version.stdout).unwrap().trim(), format!("ingest {}", shared::version::FULL));
 }
 
 #[test]

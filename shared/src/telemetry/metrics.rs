@@ -4,25 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry};
 
-/// What this build is, as a metric.
-#[derive(Clone, Copy, Debug)]
-pub struct BuildInfo {
-    /// `ingest` or `worker`.
-    pub component: &'static str,
-    /// The package's version.
-    pub version: &'static str,
-}
+use crate::version;
 
 /// The metrics of a process. Every name begins with `autoscaler_`.
 #[derive(Clone, Debug)]
 pub struct Registry(Arc<Mutex<registry::Registry>>);
 
 impl Registry {
-    /// A registry with the build's info in it.
+    /// A registry with the info of this build of `ingest` or `worker` in it.
     #[must_use]
-    pub fn new(build: BuildInfo) -> Self {
+    pub fn new(component: &'static str) -> Self {
         let mut registry = registry::Registry::with_prefix("autoscaler");
-        let labels = vec![("component", build.component), ("version", build.version)];
+        let labels = vec![("component", component), ("version", version::NUMBER), ("commit", version::COMMIT)];
         registry.register("build", "What this build is", Info::new(labels));
         Self(Arc::new(Mutex::new(registry)))
     }

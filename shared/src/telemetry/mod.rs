@@ -3,5 +3,5 @@
 mod metrics;
 mod trace;
 
-pub use metrics::{BuildInfo, Registry};
+pub use metrics::Registry;
 pub use trace::{LogFormat, TelemetryConfig, chain, init};

@@ -20,13 +20,13 @@ mod token;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use shared::settings::Environment;
+use shared::{settings::Environment, version};
 
 use crate::{config::Settings, startup};
 
 /// Turns queued workflow jobs into ephemeral runners
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version = version::FULL, max_term_width = 100)]
 pub struct Cli {
     /// Print JSON
     #[arg(long, global = true)]

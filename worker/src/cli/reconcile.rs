@@ -5,10 +5,7 @@ use std::sync::Arc;
 use clap::Args;
 use futures_util::future::join;
 use serde_json::json;
-use shared::{
-    github::Github,
-    telemetry::{BuildInfo, Registry},
-};
+use shared::{github::Github, telemetry::Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::table::aligned;
@@ -30,7 +27,7 @@ pub(super) struct Reconcile {
 
 impl Reconcile {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
-        let registry = Registry::new(BuildInfo { component: "worker", version: env!("CARGO_PKG_VERSION") });
+        let registry = Registry::new("worker");
         let governor = Arc::new(QueueGovernor::new(settings.queue.clone(), Metrics::new(&registry)));
         let github = Github::new(&settings.github)?.governed(Arc::clone(&governor) as _);
         let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);
