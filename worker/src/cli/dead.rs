@@ -86,7 +86,7 @@ impl Dead {
         match &self.command {
             Command::List { which, limit } => {
                 let found = queue.dead_letters(&which.letters(), *limit).await?;
-                println!("{}", if json { serde_json::to_string(&found)? } else { list(&found) });
+                anstream::println!("{}", if json { serde_json::to_string(&found)? } else { list(&found) });
                 Ok(())
             }
             Command::Replay(change) => {

@@ -62,7 +62,7 @@ impl Explain {
             explanation.text += " ";
             explanation.text += &self.ask_github(settings).await;
         }
-        println!("{}", if json { serde_json::to_string(&explanation)? } else { sheet(&explanation) });
+        anstream::println!("{}", if json { serde_json::to_string(&explanation)? } else { sheet(&explanation) });
         Ok(())
     }
 

@@ -24,7 +24,7 @@ impl Job {
             let days = settings.queue.config().keep_days.as_secs() / 86_400;
             format!("job {} is not known: it never came, or it ended more than {days} days ago", self.id)
         })?;
-        println!("{}", if json { serde_json::to_string(&record)? } else { sheet(&record) });
+        anstream::println!("{}", if json { serde_json::to_string(&record)? } else { sheet(&record) });
         Ok(())
     }
 }

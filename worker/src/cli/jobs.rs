@@ -20,7 +20,7 @@ pub(super) struct Jobs {
 impl Jobs {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
         let jobs = settings.queue.jobs(self.state, self.limit).await?;
-        println!("{}", if json { serde_json::to_string(&jobs)? } else { list(&jobs) });
+        anstream::println!("{}", if json { serde_json::to_string(&jobs)? } else { list(&jobs) });
         Ok(())
     }
 }

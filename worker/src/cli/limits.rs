@@ -48,7 +48,7 @@ impl Limits {
             set.run(settings).await?;
         }
         let limits = settings.queue.limits().await?;
-        println!("{}", if json { serde_json::to_string(&limits)? } else { table(&limits) });
+        anstream::println!("{}", if json { serde_json::to_string(&limits)? } else { table(&limits) });
         Ok(())
     }
 }

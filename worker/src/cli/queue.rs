@@ -81,7 +81,7 @@ impl Queue {
         if json {
             println!("{}", serde_json::to_string(&moved)?);
         } else {
-            println!("{}\n{NEXT}", table(&moved));
+            anstream::println!("{}\n{NEXT}", table(&moved));
         }
         for warning in to.check().await? {
             eprintln!("the new store: {warning}");

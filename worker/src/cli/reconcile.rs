@@ -53,7 +53,7 @@ impl Reconcile {
             said["dry_run"] = json!(self.dry_run);
             println!("{said}");
         } else {
-            println!("{}", table(&report));
+            anstream::println!("{}", table(&report));
             for problem in &report.problems {
                 eprintln!("{}", problem.text);
             }

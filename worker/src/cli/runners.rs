@@ -13,7 +13,7 @@ pub(super) struct Runners;
 impl Runners {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
         let runners = settings.queue.runners().await?;
-        println!("{}", if json { serde_json::to_string(&runners)? } else { table(&runners) });
+        anstream::println!("{}", if json { serde_json::to_string(&runners)? } else { table(&runners) });
         Ok(())
     }
 }

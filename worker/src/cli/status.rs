@@ -32,7 +32,8 @@ impl Status {
             let status = settings.queue.status().await?;
             let text = if json { serde_json::to_string(&status)? } else { tables(&status) };
             let clear = if self.watch && !json && stdout().is_terminal() { CLEAR } else { "" };
-            println!("{clear}{text}");
+            print!("{clear}"); // also where colours are not wanted
+            anstream::println!("{text}");
             if !self.watch {
                 return Ok(());
             }
@@ -87,6 +88,7 @@ mod tests {
             stopped: Some("no reason".to_owned()),
         };
         let text = tables(&QueueStatus { pools: vec![pool], workers: Vec::new() });
+        let text = anstream::adapter::strip_str(&text).to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0].len(), lines[1].len(), "{text}");
         assert_eq!(lines[0].find("DEAD").unwrap() + 4, lines[1].find("1000").unwrap() + 4, "{text}");
