@@ -49,6 +49,9 @@ bench-start *options: (bench "start" options)
 # Measures what the queue's operations cost, empty and with a million jobs waiting
 bench-queue *options: (bench "queue" options)
 
+# Measures how long commands and pages take to show what there is, with 100,000 jobs on record
+bench-look *options: (bench "look" options)
+
 [private]
 bench what *options:
     cargo build --release --locked --workspace --bins

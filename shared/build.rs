@@ -1,5 +1,7 @@
 //! Finds out of which commit this build is.
 
+#![allow(clippy::disallowed_methods, reason = "what cargo tells a build script are variables, not settings")]
+
 use std::{env, process::Command};
 
 /// The commit, where the source comes without its history: when an image is built, or from an archive.

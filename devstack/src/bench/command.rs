@@ -5,7 +5,7 @@ use std::{fmt::Display, path::PathBuf};
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::{queue::QueueBench, start::StartBench};
+use super::{look::LookBench, queue::QueueBench, start::StartBench};
 
 /// What is measured.
 #[derive(Clone, Debug, clap::Subcommand)]
@@ -14,6 +14,8 @@ pub enum BenchCommand {
     Start(StartBench),
     /// What the queue's operations cost, and whether they cost more when many jobs wait
     Queue(QueueBench),
+    /// How long the commands and pages take that show what there is, with many jobs on record
+    Look(LookBench),
 }
 
 impl BenchCommand {
@@ -26,6 +28,7 @@ impl BenchCommand {
         match self {
             Self::Start(bench) => Box::pin(bench.run()).await,
             Self::Queue(bench) => Box::pin(bench.run()).await,
+            Self::Look(bench) => Box::pin(bench.run()).await,
         }
     }
 }

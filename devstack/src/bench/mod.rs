@@ -1,7 +1,10 @@
 //! What is measured and printed. No test: how fast a machine is does not make the code right or wrong.
 
 mod command;
+mod jobs;
+mod look;
 mod queue;
 mod start;
+mod store;
 
 pub use command::BenchCommand;

@@ -141,6 +141,30 @@ fn the_example_of_pools_is_one_and_shows_every_option_of_docker() {
 }
 
 #[test]
+fn the_tables_of_a_pool_have_every_key_and_values_that_are_taken() {
+    let (_, default) = shared::pools::load(&mut Environment::of::<String, String>([]));
+    let parse = |text: &str| Pools::parse(text, default.now().iter().next().unwrap());
+    let text = fs::read_to_string(format!("{ROOT}/docs/settings.md")).unwrap();
+    for (heading, table) in [("key", "[[pool]]\nname = \"a\"\n"), ("option", "[[pool]]\nname = \"a\"\n[pool.docker]\n")]
+    {
+        let rows = readme::table(&text, heading);
+        let said: BTreeSet<&str> = rows.iter().map(|row| readme::code(&row[0]).unwrap()).collect();
+        // What there is, the parser says by itself.
+        let refused = parse(&format!("{table}unheard-of = 1")).unwrap_err().to_string();
+        let (_, expected) = refused.split_once("expected one of").unwrap();
+        let keys: BTreeSet<&str> = expected.split('`').skip(1).step_by(2).collect();
+        assert_eq!(said, keys);
+        for row in &rows {
+            let Some(value) = readme::code(&row[1]).filter(|value| !value.contains('_')) else { continue };
+            let quoted = if value.contains(':') { format!("\"{value}\"") } else { value.to_owned() };
+            let dind = if row[0].contains("dind") { "docker = \"dind\"\n" } else { "" };
+            let read = parse(&format!("{table}{dind}{} = {quoted}", row[0].trim_matches('`')));
+            assert!(read.is_ok(), "{}: {read:?}", row[0]);
+        }
+    }
+}
+
+#[test]
 fn the_example_of_env_is_understood_once_its_secrets_are_filled_in() {
     let example = fs::read_to_string(format!("{ROOT}/.env.example")).unwrap();
     let lines = example.lines().filter_map(|line| line.trim_start_matches('#').split_once('='));

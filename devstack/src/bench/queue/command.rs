@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 
 use super::{
-    super::command::{only_release, publish},
+    super::{
+        command::{only_release, publish},
+        store::Store,
+    },
     measure::{Effort, measure},
     report::Report,
-    store::Store,
 };
 use crate::up::stop::Stop;
 

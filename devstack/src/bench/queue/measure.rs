@@ -10,7 +10,7 @@ use shared::{
 };
 use tokio::time::Instant;
 
-use super::{
+use super::super::{
     jobs::{Jobs, fill, ids, open},
     store::Store,
 };

@@ -14,6 +14,8 @@ use crate::harness::RedisServer;
 pub(super) struct Store {
     pub(super) name: String,
     pub(super) queue: Queue,
+    /// Its address, as `QUEUE_URL` has it.
+    pub(super) url: String,
     kept: Kept,
 }
 
@@ -28,14 +30,14 @@ impl Store {
         // Rewriting the file of a million jobs takes a core of two.
         let options = ["--appendfsync", fsync, "--auto-aof-rewrite-percentage", "0"];
         let redis = RedisServer::start_with(options).await?;
-        let queue = queue(redis.url())?;
-        Ok(Self { name: format!("Redis, appendfsync {fsync}"), queue, kept: Kept::Redis(redis) })
+        let (url, queue) = queue(redis.url())?;
+        Ok(Self { name: format!("Redis, appendfsync {fsync}"), queue, url, kept: Kept::Redis(redis) })
     }
 
     pub(super) fn file() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let queue = queue(format!("sqlite:{}", file(&folder).display()))?;
-        Ok(Self { name: "SQLite, synchronous full".to_owned(), queue, kept: Kept::File(folder) })
+        let (url, queue) = queue(format!("sqlite:{}", file(&folder).display()))?;
+        Ok(Self { name: "SQLite, synchronous full".to_owned(), queue, url, kept: Kept::File(folder) })
     }
 
     /// How many bytes it takes: of Redis' memory, or of the disk.
@@ -56,6 +58,7 @@ fn file(folder: &TempDir) -> PathBuf {
     folder.path().join("queue.db")
 }
 
-fn queue(url: String) -> anyhow::Result<Queue> {
-    Ok(Queue::new(&QueueConfig { url: SecretString::from(url), ..QueueConfig::default() })?)
+fn queue(url: String) -> anyhow::Result<(String, Queue)> {
+    let queue = Queue::new(&QueueConfig { url: SecretString::from(url.as_str()), ..QueueConfig::default() })?;
+    Ok((url, queue))
 }

@@ -1,0 +1,41 @@
+//! The command itself.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+
+use super::{
+    super::{
+        command::{only_release, publish},
+        store::Store,
+    },
+    measure::measure,
+    report::Report,
+};
+use crate::up::stop::Stop;
+
+/// How looking is measured.
+#[derive(Clone, Debug, clap::Args)]
+pub struct LookBench {
+    /// How many jobs are on record
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    jobs: u64,
+
+    /// How often each command and each page is asked for
+    #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+
+    /// Write the figures to this file as well
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl LookBench {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        only_release()?;
+        let stop = Stop::listen().context("cannot listen for signals")?;
+        let stores = [Store::redis("everysec").await?, Store::file()?];
+        let measured = Box::pin(stop.race(measure(&stores, self.jobs, self.rounds))).await??;
+        publish(&Report::of(&measured, self.jobs), self.json.as_ref())
+    }
+}
