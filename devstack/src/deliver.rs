@@ -16,8 +16,8 @@ use crate::github::HookTarget;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What GitHub calls itself when it delivers.
 const HOOKSHOT: &str = "GitHub-Hookshot/57a1d2c";
-/// The id of the hook: the stand-in gives the same to all.
-pub const HOOK_ID: &str = "512345678";
+/// The id of a stand-in's own hook: the same at every place.
+pub const HOOK_ID: u64 = 512_345_678;
 /// The id of what it was set up for.
 const TARGET_ID: &str = "701234567";
 /// How much of an answer is read.
@@ -43,6 +43,8 @@ pub struct Delivery {
     pub event: String,
     /// `X-GitHub-Delivery`
     pub guid: String,
+    /// `X-GitHub-Hook-ID`
+    pub hook: u64,
     /// `X-GitHub-Hook-Installation-Target-Type`
     pub target: HookTarget,
     /// How the payload is wrapped.
@@ -87,7 +89,7 @@ impl Delivery {
             .header("Accept", "*/*")
             .header("X-GitHub-Event", &self.event)
             .header("X-GitHub-Delivery", &self.guid)
-            .header("X-GitHub-Hook-ID", HOOK_ID)
+            .header("X-GitHub-Hook-ID", self.hook)
             .header("X-GitHub-Hook-Installation-Target-Type", self.target.as_str())
             .header("X-GitHub-Hook-Installation-Target-ID", TARGET_ID)
             .header("X-Hub-Signature-256", signature(secret, &body))
@@ -193,6 +195,7 @@ impl DeliverCommand {
             url: self.url,
             event: self.event,
             guid: self.delivery.unwrap_or_else(guid),
+            hook: HOOK_ID,
             target: self.target_type,
             content_type: if self.form { ContentType::Form } else { ContentType::Json },
             payload,

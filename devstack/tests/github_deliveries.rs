@@ -28,11 +28,11 @@ fn stand_in(permissions: Permissions) -> (StandIn, Github) {
 }
 
 fn of_repository() -> Hook {
-    Hook::Repository("octo/repo".parse().unwrap(), HOOK_ID.parse().unwrap())
+    Hook::Repository("octo/repo".parse().unwrap(), HOOK_ID)
 }
 
 fn of_organization() -> Hook {
-    Hook::Organization("octo".to_owned(), HOOK_ID.parse().unwrap())
+    Hook::Organization("octo".to_owned(), HOOK_ID)
 }
 
 #[tokio::test]

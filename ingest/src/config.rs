@@ -2,18 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use shared::{
     model::RunnerNamePrefix,
     pools::{self, LivePools},
     queue::{Queue, QueueConfig, QueueError},
-    settings::{self, Environment, SettingsError},
+    settings::{self, Environment, SettingsError, WebhookSecrets},
     telemetry::TelemetryConfig,
 };
-
-/// The least length of a webhook secret, in bytes: a shorter one can be guessed from one recorded delivery.
-const SECRET_BYTES_MIN: usize = 16;
 
 /// The listeners, from variables that begin with `INGEST_`.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -37,33 +33,6 @@ impl Default for IngestConfig {
             bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5000),
             admin_bind: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5001),
             max_body_bytes: 1024 * 1024,
-        }
-    }
-}
-
-/// What deliveries are signed with, from variables that begin with `AUTOSCALER_`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct WebhookSecrets {
-    /// `AUTOSCALER_SECRET_TOKEN`, required, at least 16 bytes.
-    pub secret_token: SecretString,
-    /// `AUTOSCALER_SECRET_TOKEN_PREVIOUS`, at least 16 bytes: accepted as well while a new secret is rolled out.
-    pub secret_token_previous: Option<SecretString>,
-}
-
-impl WebhookSecrets {
-    fn check(&self, environment: &mut Environment) {
-        const CURRENT: &str = "AUTOSCALER_SECRET_TOKEN";
-        const PREVIOUS: &str = "AUTOSCALER_SECRET_TOKEN_PREVIOUS";
-        const HINT: &str = "make one with: openssl rand -base64 32";
-        let short = |secret: &SecretString| secret.expose_secret().len() < SECRET_BYTES_MIN;
-        if self.secret_token.expose_secret().is_empty() {
-            environment.problem(CURRENT, format!("is required: the webhook's secret at GitHub; {HINT}"));
-        } else if short(&self.secret_token) {
-            environment.problem(CURRENT, format!("is shorter than {SECRET_BYTES_MIN} bytes; {HINT}"));
-        }
-        if self.secret_token_previous.as_ref().is_some_and(short) {
-            environment.problem(PREVIOUS, format!("is shorter than {SECRET_BYTES_MIN} bytes; leave it out"));
         }
     }
 }
@@ -93,8 +62,7 @@ impl Settings {
     /// [`SettingsError`] with every problem there is, by the variable's name.
     pub fn read(mut environment: Environment) -> Result<Self, SettingsError> {
         let ingest = environment.section("INGEST_");
-        let secrets: WebhookSecrets = environment.section("AUTOSCALER_");
-        secrets.check(&mut environment);
+        let secrets = WebhookSecrets::load(&mut environment);
         let telemetry = environment.section("AUTOSCALER_");
         let queue: QueueConfig = environment.section("QUEUE_");
         if let Err(QueueError::Setting { setting, problem }) = Queue::new(&queue) {

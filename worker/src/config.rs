@@ -8,7 +8,7 @@ use shared::{
     model::{PoolName, RunnerNamePrefix, WorkerName},
     pools::{self, RunnerConfig, RunnerImageConfig},
     queue::{Queue, QueueConfig, QueueError},
-    settings::{self, Environment, SettingsError},
+    settings::{self, Environment, SettingsError, WebhookSecrets},
     telemetry::TelemetryConfig,
 };
 
@@ -70,6 +70,8 @@ pub struct Settings {
     pub queue: Queue,
     /// GitHub.
     pub github: GithubConfig,
+    /// What deliveries are signed with, if it is set here: only what makes webhooks needs it.
+    pub secrets: WebhookSecrets,
     /// The engine.
     pub docker: DockerConfig,
     /// The default pool's image, with its tag.
@@ -110,6 +112,7 @@ impl Settings {
     fn read(mut environment: Environment, github: fn(&mut Environment) -> GithubConfig) -> Result<Self, SettingsError> {
         let telemetry = environment.section("AUTOSCALER_");
         let github = github(&mut environment);
+        let secrets = WebhookSecrets::load_optional(&mut environment);
         let docker = environment.section("DOCKER_");
         let image: RunnerImageConfig = environment.section("DOCKER_RUNNER_");
         let (runner, pools) = pools::load(&mut environment);
@@ -132,6 +135,7 @@ impl Settings {
             telemetry,
             queue,
             github,
+            secrets,
             docker,
             default_image: image.reference(),
             capacity: worker.capacity.unwrap_or(runner.max_runners),

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod context;
 pub mod dispatch;
+pub mod doctor;
 pub mod engine;
 pub mod fulfil;
 pub mod governor;

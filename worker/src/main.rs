@@ -7,5 +7,5 @@ use worker::cli::Cli;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Cli::parse().run().await
+    Box::pin(Cli::parse().run()).await
 }

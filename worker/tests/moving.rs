@@ -4,7 +4,7 @@
 use std::{path::Path, time::Duration};
 
 use devstack::{
-    deliver::{self, Answer, ContentType, Delivery},
+    deliver::{self, Answer, ContentType, Delivery, HOOK_ID},
     github::HookTarget,
     harness::{Process, ProcessSpec, RedisServer, free_port},
 };
@@ -67,6 +67,7 @@ impl World {
             url: format!("http://127.0.0.1:{port}/webhook"),
             event: "workflow_job".to_owned(),
             guid: format!("{id:032x}"),
+            hook: HOOK_ID,
             target: HookTarget::Repository,
             content_type: ContentType::Json,
             payload: payload.to_string().into_bytes(),

@@ -47,7 +47,7 @@ pub(super) fn calls(config: &mut ServiceConfig) {
 
 async fn info() -> Json<Value> {
     let now = OffsetDateTime::now_utc().format(&Rfc3339).unwrap_or_default();
-    Json(json!({ "NCPU": CPUS, "SystemTime": now }))
+    Json(json!({ "NCPU": CPUS, "SystemTime": now, "CgroupVersion": "2", "Runtimes": { "runc": { "path": "runc" } } }))
 }
 
 fn network_document(network: &Named) -> Value {

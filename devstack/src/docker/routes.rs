@@ -48,6 +48,7 @@ fn calls(config: &mut ServiceConfig) {
         .route("/build", web::post().to(build))
         .route("/images/create", web::post().to(pull))
         .route("/images/{id:.*}/json", web::get().to(image))
+        .route("/distribution/{id:.*}/json", web::get().to(distribution))
         .route("/containers/json", web::get().to(list))
         .route("/containers/create", web::post().to(create))
         .route("/containers/{id}/json", web::get().to(inspect))
@@ -128,6 +129,11 @@ async fn image(hub: Data<Hub>, path: Path<Addressed>) -> Result<Json<Value>, Ref
 
 async fn pull(pulled: Query<Pulled>) -> Result<HttpResponse, Refusal> {
     Err(Refusal::no_pull(&pulled.image))
+}
+
+/// There is no registry.
+async fn distribution(image: Path<Addressed>) -> Result<HttpResponse, Refusal> {
+    Err(Refusal::no_pull(&image.id))
 }
 
 async fn list(hub: Data<Hub>, query: Query<Filtered>) -> Result<Json<Vec<Value>>, Refusal> {

@@ -8,6 +8,7 @@ use std::{
 };
 
 use secrecy::ExposeSecret;
+use shared::model::Scope;
 use time::OffsetDateTime;
 use tokio::sync::{mpsc::UnboundedSender, watch};
 
@@ -16,10 +17,12 @@ use super::{
     app::{Issued, Mistake, Shown},
     calls::Calls,
     fault::Faults,
+    hooks::{Hook, Hooks, Way},
     rate::{Budget, Budgets, Grant},
     state::{Event, State},
     webhook::{Befallen, Delivered, Imp, Mischief},
 };
+use crate::deliver::HOOK_ID;
 
 /// The id of the first attempt at a delivery.
 const FIRST_DELIVERY: u64 = 90_000_000_001;
@@ -34,6 +37,7 @@ pub(super) struct Inner {
     pub(super) faults: Faults,
     pub(super) calls: Calls,
     pub(super) delivered: Vec<Delivered>,
+    pub(super) hooks: Hooks,
     /// The last deliveries that failed, by their ids.
     failed: BTreeMap<u64, Event>,
     /// Who meddles with webhooks, if somebody does.
@@ -84,6 +88,7 @@ impl Hub {
             faults: Faults::default(),
             calls: Calls::default(),
             delivered: Vec::new(),
+            hooks: Hooks::default(),
             failed: BTreeMap::new(),
             imp: None,
             budgets: Budgets::default(),
@@ -187,7 +192,13 @@ impl Hub {
             if inner.failed.len() == FAILED_KEPT {
                 inner.failed.pop_first();
             }
-            let again = Event { guid: Some(delivered.guid.clone()), again: true, late: Duration::ZERO, ..event };
+            let again = Event {
+                guid: Some(delivered.guid.clone()),
+                hook: Some(delivered.hook),
+                again: true,
+                late: Duration::ZERO,
+                ..event
+            };
             inner.failed.insert(delivered.id, again);
         }
         inner.delivered.push(delivered);
@@ -223,6 +234,26 @@ impl Hub {
 
     pub(super) fn webhook(&self) -> Option<Webhook> {
         self.lock().webhook.clone()
+    }
+
+    /// The webhooks of a place, the stand-in's own first.
+    pub(super) fn hooks(&self, place: &Scope) -> Vec<Hook> {
+        let inner = self.lock();
+        let own = inner.webhook.as_ref().and_then(|webhook| Hook::own(webhook, place));
+        own.into_iter().chain(inner.hooks.at(place)).collect()
+    }
+
+    /// The webhooks that an event goes to.
+    pub(super) fn ways(&self, event: &Event) -> Vec<Way> {
+        let inner = self.lock();
+        let own = inner.webhook.clone().filter(|_| event.hook.is_none_or(|hook| hook == HOOK_ID));
+        let own = own.map(|webhook| Way { hook: HOOK_ID, webhook });
+        own.into_iter().chain(inner.hooks.ways(event)).collect()
+    }
+
+    /// Sends a webhook that follows from no change of jobs.
+    pub(super) fn announce(&self, event: Event) {
+        self.send([event]);
     }
 
     pub(super) fn set_webhook(&self, webhook: Option<Webhook>) {

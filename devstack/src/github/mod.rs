@@ -11,6 +11,7 @@ mod calls;
 mod command;
 mod config;
 mod fault;
+mod hooks;
 mod http;
 mod hub;
 mod permission;

@@ -142,6 +142,16 @@ impl Permissions {
         if granted { Ok(()) } else { Err(self.lack(scope)) }
     }
 
+    /// What an App may do, as GitHub shows it of the App.
+    pub(super) fn document(&self) -> serde_json::Value {
+        let granted = match &self.grant {
+            Grant::FineGrained(permissions) | Grant::App(permissions) => permissions.clone(),
+            Grant::Classic(_) => BTreeSet::new(),
+        };
+        let pairs = granted.iter().filter_map(|permission| permission.as_str().split_once('='));
+        pairs.map(|(name, level)| (name.to_owned(), level.into())).collect::<serde_json::Map<_, _>>().into()
+    }
+
     fn lack(&self, scope: &Scope) -> Lack {
         let message = match (&self.grant, scope) {
             (Grant::App(_), _) => "Resource not accessible by integration",

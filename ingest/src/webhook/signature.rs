@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _, digest::InvalidLength};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-use crate::config::WebhookSecrets;
+use shared::settings::WebhookSecrets;
 
 /// The header.
 const HEADER: &str = "x-hub-signature-256";

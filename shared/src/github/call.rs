@@ -37,6 +37,11 @@ impl Call {
         Self::new(method, format!("{purpose} at {scope}"), path, scope.clone(), Permission::to_run_at(scope))
     }
 
+    /// A call that is about no account: an App makes it for itself, or it is about the token.
+    pub(super) fn about_nowhere(method: Method, purpose: impl Into<String>, path: impl Into<String>) -> Self {
+        Self::new(method, purpose.into(), path.into(), Scope::Organization(String::new()), Permission::NONE)
+    }
+
     pub(super) fn with_body(mut self, body: serde_json::Value) -> Self {
         self.body = Some(body);
         self

@@ -62,9 +62,9 @@ impl fmt::Display for Hook {
 }
 
 impl Hook {
-    /// A call about its deliveries: `below` is what stands behind `/deliveries`.
-    fn call(&self, method: Method, purpose: &str, below: &str) -> Call {
-        let purpose = format!("{purpose} of {self}");
+    /// A call about it: `below` is what stands behind its own path.
+    pub(super) fn call(&self, method: Method, purpose: &str, below: &str) -> Call {
+        let purpose = format!("{purpose} {self}");
         let (path, at) = match self {
             Self::Repository(repository, id) => {
                 (format!("/repos/{repository}/hooks/{id}"), Some(Scope::Repository(repository.clone())))
@@ -74,14 +74,13 @@ impl Hook {
             }
             Self::App => ("/app/hook".to_owned(), None),
         };
-        let path = format!("{path}/deliveries{below}");
+        let path = format!("{path}{below}");
         match at {
             Some(at) => {
-                let permission = Permission::to_redeliver_at(&at);
+                let permission = Permission::to_hook_at(&at);
                 Call::new(method, purpose, path, at, permission)
             }
-            // It is nowhere: no installation's token will do.
-            None => Call::new(method, purpose, path, Scope::Organization(String::new()), Permission::NONE),
+            None => Call::about_nowhere(method, purpose, path),
         }
     }
 }
@@ -98,7 +97,7 @@ impl Github {
         hook: &Hook,
         from: Option<&str>,
     ) -> Result<(Vec<HookDelivery>, Option<String>), GithubError> {
-        let mut call = hook.call(Method::GET, "list the deliveries", "").with_query("per_page", PER_PAGE);
+        let mut call = hook.call(Method::GET, "list the deliveries of", "/deliveries").with_query("per_page", PER_PAGE);
         if let Some(cursor) = from {
             call = call.with_query("cursor", cursor);
         }
@@ -113,11 +112,11 @@ impl Github {
     ///
     /// [`GithubError`]; [`GithubError::kind`] says what to do.
     pub async fn redeliver(&self, hook: &Hook, attempt: u64) -> Result<(), GithubError> {
-        let call = hook.call(Method::POST, "ask for a redelivery", &format!("/{attempt}/attempts"));
+        let call = hook.call(Method::POST, "ask for a redelivery of", &format!("/deliveries/{attempt}/attempts"));
         self.ask_about(hook, &call).await.map(drop)
     }
 
-    async fn ask_about(&self, hook: &Hook, call: &Call) -> Result<Answer, GithubError> {
+    pub(super) async fn ask_about(&self, hook: &Hook, call: &Call) -> Result<Answer, GithubError> {
         let answer = match (hook, self.app()) {
             (Hook::App, Some(app)) => self.answer_to(app, call).await?,
             (Hook::App, None) => return Err(GithubError::NoCredential),

@@ -98,6 +98,16 @@ pub enum GithubError {
         call: String,
     },
 
+    /// GitHub's API has no webhooks of enterprises.
+    #[error(
+        "GitHub's API has no webhooks of enterprises: make it by hand in the settings of {slug} (Hooks), with JSON content, the secret of \
+         AUTOSCALER_SECRET_TOKEN and only the event \"Workflow jobs\"; or make one for each organization"
+    )]
+    NoHooksOfEnterprises {
+        /// The enterprise.
+        slug: String,
+    },
+
     /// The App's key did not sign what shows who it is.
     #[error("AUTOSCALER_GITHUB_APP_PRIVATE_KEY cannot be used: make a new key in the App's settings")]
     Unsigned,
@@ -162,6 +172,7 @@ impl GithubError {
             | Self::NoSuchGroup { .. }
             | Self::NoCredential
             | Self::AppAtEnterprise { .. }
+            | Self::NoHooksOfEnterprises { .. }
             | Self::Unsigned
             | Self::Setup(_) => Kind::Permanent,
         }

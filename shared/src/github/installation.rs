@@ -112,7 +112,7 @@ impl Github {
     }
 
     /// Makes a call as the App itself and reads what it promises.
-    async fn fetch_as<T: DeserializeOwned>(&self, app: &App, call: &Call) -> Result<T, GithubError> {
+    pub(super) async fn fetch_as<T: DeserializeOwned>(&self, app: &App, call: &Call) -> Result<T, GithubError> {
         let answer = self.answer_to(app, call).await?;
         if answer.status.is_success() { answer.read(call) } else { Err(answer.refused(call)) }
     }

@@ -26,8 +26,8 @@ impl Permission {
     /// To read a repository's jobs.
     pub(super) const READ_JOBS: Self = Self { classic: "repo", fine_grained: Some("Actions: read") };
 
-    /// To see what became of a hook's deliveries, and have them made again.
-    pub(super) fn to_redeliver_at(scope: &Scope) -> Self {
+    /// To make hooks, see what became of their deliveries, and have them made again.
+    pub(super) fn to_hook_at(scope: &Scope) -> Self {
         let classic = if matches!(scope, Scope::Repository(_)) { "admin:repo_hook" } else { "admin:org_hook" };
         Self { classic, fine_grained: Some("Webhooks: write") }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue, Pipeline};
 use secrecy::ExposeSecret as _;
 
-use super::{QueueConfig, QueueError, redis::Redis, script::Call, sqlite::Sqlite};
+use super::{QueueConfig, QueueError, StoreFacts, redis::Redis, script::Call, sqlite::Sqlite};
 
 /// How long one command may take, so that a request that also had to connect is over within two seconds.
 pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -69,6 +69,14 @@ impl Store {
         match self {
             Self::Redis(redis) => redis.wait(markers, at_most).await,
             Self::Sqlite(sqlite) => sqlite.wait(markers, at_most).await,
+        }
+    }
+
+    /// What it is.
+    pub(super) async fn facts(&self) -> Result<StoreFacts, QueueError> {
+        match self {
+            Self::Redis(redis) => redis.facts().await.map(StoreFacts::Servers),
+            Self::Sqlite(sqlite) => sqlite.facts().map(StoreFacts::File),
         }
     }
 

@@ -62,6 +62,14 @@ pub struct Environment {
 #[error("the settings cannot be used:\n  {}", .0.join("\n  "))]
 pub struct SettingsError(Vec<String>);
 
+impl SettingsError {
+    /// What is wrong, a line each, which begins with the variable's name.
+    #[must_use]
+    pub fn problems(&self) -> &[String] {
+        &self.0
+    }
+}
+
 impl Environment {
     /// Reads `.env`, if there is one, and the process's environment.
     #[must_use]

@@ -4,6 +4,8 @@
 
 mod environment;
 mod value;
+mod webhook;
 
 pub use environment::{Environment, KNOWN, SECRETS, SettingsError};
 pub use value::{days, list, number, number_some, parsed, parsed_some, seconds, switch};
+pub use webhook::WebhookSecrets;

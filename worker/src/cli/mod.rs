@@ -4,7 +4,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "what a command has to say goes to its output")]
 
 mod dead;
+mod doctor;
 mod explain;
+mod hook;
 mod job;
 mod jobs;
 mod limits;
@@ -57,6 +59,10 @@ enum Command {
     Queue(queue::Queue),
     /// Compare the queue with GitHub now, and put right what webhooks that never came have left
     Reconcile(reconcile::Reconcile),
+    /// Look whether everything is there that a job needs, and say what to do where it is not
+    Doctor(doctor::Doctor),
+    /// Make, correct, list or remove webhooks at GitHub
+    Hook(hook::Hook),
     /// Print a registration token
     Token(token::Token),
     /// Start one runner by hand, and stay with it until it ends
@@ -66,7 +72,7 @@ enum Command {
 impl Command {
     /// Whether it needs something to authorize calls to GitHub with.
     fn calls_github(&self) -> bool {
-        matches!(self, Self::Run | Self::Reconcile(_) | Self::Token(_) | Self::Start(_))
+        matches!(self, Self::Run | Self::Reconcile(_) | Self::Hook(_) | Self::Token(_) | Self::Start(_))
     }
 }
 
@@ -77,6 +83,9 @@ impl Cli {
         let load = if command.calls_github() { Settings::load } else { Settings::load_unauthorized };
         let settings = match load(Environment::read()) {
             Ok(settings) => settings,
+            Err(error) if let Command::Doctor(doctor) = &command => {
+                return exit(doctor.run(Err(&error), self.json).await);
+            }
             Err(error) => {
                 eprintln!("{error}");
                 return ExitCode::from(2);
@@ -93,15 +102,21 @@ impl Cli {
             Command::Limits(limits) => limits.run(&settings, self.json).await,
             Command::Queue(queue) => queue.run(&settings, self.json).await,
             Command::Reconcile(reconcile) => reconcile.run(&settings, self.json).await,
+            Command::Doctor(doctor) => doctor.run(Ok(&settings), self.json).await,
+            Command::Hook(hook) => hook.run(&settings, self.json).await,
             Command::Token(token) => token.run(&settings, self.json).await,
             Command::Start(start) => start.run(settings, self.json).await,
         };
-        match done {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error:#}");
-                ExitCode::FAILURE
-            }
+        exit(done)
+    }
+}
+
+fn exit(done: anyhow::Result<()>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
         }
     }
 }
@@ -113,12 +128,25 @@ mod tests {
     #[test]
     fn only_what_asks_github_wants_a_credential() {
         let calls = |line: &str| Cli::parse_from(line.split(' ')).command.is_none_or(|command| command.calls_github());
-        for line in ["worker", "worker run", "worker reconcile", "worker token --repo o/r", "worker start --org o"] {
+        for line in [
+            "worker",
+            "worker run",
+            "worker reconcile",
+            "worker token --repo o/r",
+            "worker start --org o",
+            "worker hook list --org o",
+        ] {
             assert!(calls(line), "{line}");
         }
-        for line in
-            ["worker status", "worker jobs", "worker job 1", "worker runners", "worker dead list", "worker limits"]
-        {
+        for line in [
+            "worker status",
+            "worker jobs",
+            "worker job 1",
+            "worker runners",
+            "worker dead list",
+            "worker limits",
+            "worker doctor",
+        ] {
             assert!(!calls(line), "{line}");
         }
     }

@@ -1,12 +1,12 @@
 //! Where a runner is to register, as it is said on the command line.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use shared::model::{RepositoryName, Scope};
 
-/// One of the three.
+/// One of the three, or none.
 #[derive(Args, Debug)]
-#[group(required = true, multiple = false)]
-pub(super) struct Target {
+#[group(multiple = false)]
+pub(super) struct Place {
     /// A repository
     #[arg(long, value_name = "OWNER/REPO")]
     repo: Option<RepositoryName>,
@@ -18,11 +18,26 @@ pub(super) struct Target {
     enterprise: Option<Scope>,
 }
 
+impl Place {
+    /// The scope that was named, if one was.
+    pub(super) fn scope(&self) -> Option<Scope> {
+        let repository = self.repo.clone().map(Scope::Repository);
+        repository.or_else(|| self.org.clone()).or_else(|| self.enterprise.clone())
+    }
+}
+
+/// One of the three.
+#[derive(Args, Debug)]
+#[group(skip)]
+#[command(group(ArgGroup::new("where").required(true).args(["repo", "org", "enterprise"])))]
+pub(super) struct Target {
+    #[command(flatten)]
+    place: Place,
+}
+
 impl Target {
     /// The scope that was named.
     pub(super) fn scope(&self) -> anyhow::Result<Scope> {
-        let repository = self.repo.clone().map(Scope::Repository);
-        let scope = repository.or_else(|| self.org.clone()).or_else(|| self.enterprise.clone());
-        scope.ok_or_else(|| anyhow::anyhow!("name one of --repo, --org and --enterprise"))
+        self.place.scope().ok_or_else(|| anyhow::anyhow!("name one of --repo, --org and --enterprise"))
     }
 }

@@ -7,7 +7,7 @@ use std::{
 
 use bollard::{Docker, models::ContainerSummary, query_parameters::ListContainersOptionsBuilder};
 use devstack::{
-    deliver::{ContentType, Delivery},
+    deliver::{ContentType, Delivery, HOOK_ID},
     github::{Config, HookTarget, Permissions, StandIn, Webhook},
     harness::{Engine, Process, ProcessSpec, RedisServer, free_port},
     runner::RunnerImage,
@@ -180,6 +180,7 @@ impl World {
             url: format!("{}/webhook", self.ingest_url),
             event: "workflow_job".to_owned(),
             guid: format!("{:032x}", unique()),
+            hook: HOOK_ID,
             target,
             content_type: ContentType::Json,
             payload: payload.to_vec(),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use devstack::{
-    deliver::{Answer, ContentType, Delivery},
+    deliver::{Answer, ContentType, Delivery, HOOK_ID},
     github::{Choice, Conclusion, Effect, Fault, HookTarget, JobStatus},
 };
 use futures_util::future::join_all;
@@ -27,6 +27,7 @@ pub(crate) async fn deliver(world: &World, ingest: usize, guid: &str, payload: &
         url: format!("{}/webhook", world.ingest_url(ingest)),
         event: "workflow_job".to_owned(),
         guid: guid.to_owned(),
+        hook: HOOK_ID,
         target: HookTarget::Repository,
         content_type: ContentType::Json,
         payload: payload.to_vec(),

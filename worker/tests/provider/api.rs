@@ -6,7 +6,10 @@ use devstack::readme;
 use futures_util::TryStreamExt as _;
 use shared::model::{DockerAccess, PullPolicy};
 use tokio::time::sleep;
-use worker::provider::{Provider, docker::DockerConfig};
+use worker::provider::{
+    Provider,
+    docker::{DockerConfig, DockerProvider},
+};
 
 use super::world::{IMAGE, World, builder_of, stand_in};
 
@@ -42,6 +45,7 @@ async fn the_document_has_the_calls_that_are_made_and_no_other() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Dockerfile"), "FROM scratch\n").unwrap();
     let config = DockerConfig { host: engine.host().parse().unwrap(), ..DockerConfig::default() };
+    DockerProvider::new(config.clone(), IMAGE).image_state("absent:1", PullPolicy::Missing).await.unwrap();
     builder_of(config, folder.path(), IMAGE).prepare(IMAGE, PullPolicy::Missing).await.unwrap_err();
     // A volume that a runner has left.
     let left = world.with_daemon("");

@@ -6,14 +6,14 @@ use std::{
 };
 
 use devstack::readme;
-use ingest::config::{IngestConfig, WebhookSecrets};
+use ingest::config::IngestConfig;
 use secrecy::ExposeSecret as _;
 use shared::{
     github::GithubConfig,
     model::{DockerOptions, Pools},
     pools::{PoolsConfig, RunnerConfig, RunnerImageConfig},
     queue::QueueConfig,
-    settings::{Environment, KNOWN, SECRETS},
+    settings::{Environment, KNOWN, SECRETS, WebhookSecrets},
     telemetry::TelemetryConfig,
 };
 use worker::{config::WorkerConfig, provider::docker::DockerConfig};

@@ -13,7 +13,7 @@ use super::{
     timeline::Timeline,
 };
 use crate::{
-    deliver::{self, ContentType, Delivery},
+    deliver::{self, ContentType, Delivery, HOOK_ID},
     github::{HookTarget, JobSpec, JobStatus},
     up::{
         containers::Containers,
@@ -132,6 +132,7 @@ impl Bench<'_> {
             url: self.shown.webhook.clone(),
             event: "workflow_job".to_owned(),
             guid: deliver::guid(),
+            hook: HOOK_ID,
             target: HookTarget::Repository,
             content_type: ContentType::Json,
             payload: github.payload(id).context("the stand-in does not know its job")?,

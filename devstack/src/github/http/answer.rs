@@ -20,11 +20,13 @@ pub(in super::super) const DOCUMENTATION: &str = "https://docs.github.com/rest";
 pub(super) struct ApiError {
     status: StatusCode,
     message: String,
+    /// What is wrong in particular, where GitHub says so in a list.
+    errors: Option<serde_json::Value>,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        Self { status, message: message.into() }
+        Self { status, message: message.into(), errors: None }
     }
 
     pub(super) fn not_found() -> Self {
@@ -38,11 +40,15 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::build(self.status).json(json!({
+        let mut body = json!({
             "message": self.message,
             "documentation_url": DOCUMENTATION,
             "status": self.status.as_str(),
-        }))
+        });
+        if let Some(errors) = &self.errors {
+            body["errors"] = errors.clone();
+        }
+        HttpResponse::build(self.status).json(body)
     }
 }
 
@@ -52,6 +58,10 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound => Self::not_found(),
             Refusal::Exists(message) => Self::new(StatusCode::CONFLICT, message),
             Refusal::Invalid(message) => Self::new(StatusCode::UNPROCESSABLE_ENTITY, message),
+            Refusal::Hook(message) => Self {
+                errors: Some(json!([{ "resource": "Hook", "code": "custom", "message": message }])),
+                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "Validation Failed")
+            },
         }
     }
 }

@@ -16,7 +16,14 @@ use super::{
 
 pub(super) async fn app(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     let app = asserted(&request)?;
-    Ok(HttpResponse::Ok().json(json!({ "id": app.id, "slug": "stand-in", "name": "Stand-in" })))
+    let permissions = app.installations.first().map(|installation| installation.permissions.document());
+    Ok(HttpResponse::Ok().json(json!({
+        "id": app.id,
+        "slug": "stand-in",
+        "name": "Stand-in",
+        "permissions": permissions,
+        "events": ["workflow_job"],
+    })))
 }
 
 /// The installation at a repository or an organization.

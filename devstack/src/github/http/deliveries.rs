@@ -29,25 +29,32 @@ pub(super) struct Part {
 
 /// Whose hook it is: a repository's, an organization's, or the App's own.
 enum Owner {
-    Place(Scope),
+    Place(Scope, u64),
     App,
 }
 
 impl Owner {
     /// The one that the path names, if the caller may know of its deliveries.
-    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
-        let Some(hook) = request.match_info().get("hook_id") else { return asserted(request).map(|_| Self::App) };
+    fn of(hub: &Hub, request: &HttpRequest) -> Result<Self, ApiError> {
+        if request.match_info().get("hook_id").is_none() {
+            return asserted(request).map(|_| Self::App);
+        }
         let place = allowed(request, Need::Hooks)?;
-        if hook == HOOK_ID { Ok(Self::Place(place)) } else { Err(ApiError::not_found()) }
+        let hook = id(request, "hook_id")?;
+        // The stand-in's own has been at every place, whatever it is now.
+        let known = hook == HOOK_ID || hub.hooks(&place).iter().any(|known| known.id == hook);
+        if known { Ok(Self::Place(place, hook)) } else { Err(ApiError::not_found()) }
     }
 
     fn has(&self, delivered: &Delivered) -> bool {
         let same = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
         match (self, delivered.target) {
-            (Self::Place(Scope::Repository(repository)), HookTarget::Repository) => {
+            (Self::Place(_, hook), _) if *hook != delivered.hook => false,
+            (Self::Place(..), _) if delivered.event == "ping" => true,
+            (Self::Place(Scope::Repository(repository), _), HookTarget::Repository) => {
                 same(repository.as_str(), &delivered.repository)
             }
-            (Self::Place(Scope::Organization(login)), HookTarget::Organization) => {
+            (Self::Place(Scope::Organization(login), _), HookTarget::Organization) => {
                 let owner = delivered.repository.split_once('/').map(|(owner, _)| owner);
                 owner.is_some_and(|owner| same(login, owner))
             }
@@ -58,7 +65,7 @@ impl Owner {
 }
 
 pub(super) async fn list(hub: Data<Hub>, request: HttpRequest, part: Query<Part>) -> Result<HttpResponse, ApiError> {
-    let owner = Owner::of(&request)?;
+    let owner = Owner::of(&hub, &request)?;
     let size = part.per_page.unwrap_or(PER_PAGE).clamp(1, PER_PAGE_MAX);
     let below = part.cursor.as_deref().and_then(|cursor| cursor.strip_prefix("v1_")?.parse().ok()).unwrap_or(u64::MAX);
     let found: Vec<Delivered> = hub.look(|inner| {
@@ -75,7 +82,7 @@ pub(super) async fn list(hub: Data<Hub>, request: HttpRequest, part: Query<Part>
 }
 
 pub(super) async fn redeliver(hub: Data<Hub>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let owner = Owner::of(&request)?;
+    let owner = Owner::of(&hub, &request)?;
     let id = id(&request, "delivery_id")?;
     let known = hub.look(|inner| inner.delivered.iter().any(|it| it.id == id && owner.has(it)));
     if known && hub.redeliver_one(id) {

@@ -8,6 +8,7 @@ mod app;
 mod control;
 mod deliveries;
 mod gate;
+mod hooks;
 mod jobs;
 mod page;
 mod protocol;

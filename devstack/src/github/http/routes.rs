@@ -3,10 +3,10 @@
 use actix_web::{
     HttpResponse, Resource, ResponseError as _,
     middleware::from_fn,
-    web::{self, ServiceConfig, delete, get, post},
+    web::{self, ServiceConfig, delete, get, patch, post},
 };
 
-use super::{answer::ApiError, app, control, deliveries, gate, jobs, protocol, registration, runners};
+use super::{answer::ApiError, app, control, deliveries, gate, hooks, jobs, protocol, registration, runners};
 
 /// The paths of repositories, organizations and enterprises.
 const SCOPES: [&str; 3] = ["/repos/{owner}/{repo}", "/orgs/{org}", "/enterprises/{enterprise}"];
@@ -43,6 +43,19 @@ fn api(config: &mut ServiceConfig) {
     for scope in &SCOPES[..2] {
         config.service(at(&format!("{scope}/installation")).route(get().to(app::installation)));
     }
+    for scope in &SCOPES[..2] {
+        let hook = format!("{scope}/hooks/{{hook_id}}");
+        config
+            .service(at(&format!("{scope}/hooks")).route(get().to(hooks::list)).route(post().to(hooks::add)))
+            .service(at(&format!("{hook}/pings")).route(post().to(hooks::ping)))
+            .service(
+                at(&hook)
+                    .route(get().to(hooks::get))
+                    .route(patch().to(hooks::change))
+                    .route(delete().to(hooks::remove)),
+            );
+    }
+    config.service(at("/app/hook/config").route(get().to(hooks::app)).route(patch().to(hooks::change_app)));
     for hook in
         [format!("{}/hooks/{{hook_id}}", SCOPES[0]), format!("{}/hooks/{{hook_id}}", SCOPES[1]), "/app/hook".to_owned()]
     {

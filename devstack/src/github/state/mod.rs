@@ -45,7 +45,11 @@ const FIRST_RUNNER: u64 = 101;
 /// A webhook that is to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
-    /// The job that it is about.
+    /// What it is called: `workflow_job`, `ping`.
+    pub(crate) name: &'static str,
+    /// The only webhook that it goes to; those that cover its repository, unless set.
+    pub(crate) hook: Option<u64>,
+    /// The job that it is about; none of a ping.
     pub(crate) job: u64,
     /// `queued`, `in_progress`, `completed`.
     pub(crate) action: &'static str,
@@ -61,6 +65,24 @@ pub(crate) struct Event {
     pub(crate) again: bool,
     /// How long it is held back.
     pub(crate) late: std::time::Duration,
+}
+
+impl Event {
+    /// The ping of a webhook.
+    pub(crate) fn ping(hook: u64, body: Vec<u8>) -> Self {
+        Self {
+            name: "ping",
+            hook: Some(hook),
+            job: 0,
+            action: "",
+            target: super::HookTarget::Repository,
+            body,
+            repository: String::new(),
+            guid: None,
+            again: false,
+            late: std::time::Duration::ZERO,
+        }
+    }
 }
 
 /// Runners, jobs and tokens.
@@ -127,6 +149,8 @@ impl State {
         let action = job.status.as_str();
         let body = serde_json::to_vec(&document(job, action)).unwrap_or_default();
         self.outbox.push(Event {
+            name: "workflow_job",
+            hook: None,
             job: id,
             action,
             target: job.target(),

@@ -18,6 +18,8 @@ pub(crate) enum Refusal {
     Exists(String),
     /// 422, with what is wrong.
     Invalid(String),
+    /// 422, with what is wrong about a webhook.
+    Hook(String),
 }
 
 pub(super) fn check_name(name: &str) -> Result<(), Refusal> {

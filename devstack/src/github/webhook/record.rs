@@ -12,6 +12,8 @@ use crate::github::HookTarget;
 pub struct Delivered {
     /// GitHub's id of this attempt.
     pub id: u64,
+    /// The webhook's id.
+    pub hook: u64,
     /// `X-GitHub-Delivery`
     pub guid: String,
     /// `X-GitHub-Event`

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use super::Delivered;
 use crate::{
     deliver::{self, Delivery},
-    github::{Webhook, hub::Hub, state::Event},
+    github::{hooks::Way, hub::Hub, state::Event},
 };
 
 /// How many deliveries wait for their answers at once.
@@ -45,7 +45,7 @@ impl Sender {
         let mut tasks = JoinSet::new();
         while let Some(Some(event)) = shutdown.run_until_cancelled(events.recv()).await {
             while tasks.try_join_next().is_some() {}
-            let Some(webhook) = self.hub.webhook() else { continue };
+            let ways = self.hub.ways(&event);
             let (turn, slots) = (self.turn(event.job), self.slots.clone());
             let (hub, client) = (self.hub.clone(), self.client.clone());
             tasks.spawn(async move {
@@ -53,7 +53,9 @@ impl Sender {
                 // In the order of the events, for the lock is fair.
                 let _turn = turn.lock().await;
                 let _slot = slots.acquire().await;
-                send(&hub, &client, &webhook, event).await;
+                for way in ways {
+                    send(&hub, &client, &way, event.clone()).await;
+                }
             });
         }
     }
@@ -69,11 +71,12 @@ impl Sender {
     }
 }
 
-async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Event) {
+async fn send(hub: &Hub, client: &reqwest::Client, Way { hook, webhook }: &Way, event: Event) {
     let delivery = Delivery {
         url: webhook.url.clone(),
-        event: "workflow_job".to_owned(),
+        event: event.name.to_owned(),
         guid: event.guid.clone().unwrap_or_else(deliver::guid),
+        hook: *hook,
         target: webhook.target.unwrap_or(event.target),
         content_type: webhook.content_type,
         payload: event.body.clone(),
@@ -90,6 +93,7 @@ async fn send(hub: &Hub, client: &reqwest::Client, webhook: &Webhook, event: Eve
     debug!(delivery.id = %delivery.guid, job.id = event.job, action = event.action, status, "Sent a webhook");
     let delivered = Delivered {
         id: 0, // is given when it is kept
+        hook: *hook,
         guid: delivery.guid,
         event: delivery.event,
         action: event.action.to_owned(),

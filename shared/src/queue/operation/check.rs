@@ -5,7 +5,11 @@ use tokio::time::sleep;
 use tracing::{error, warn};
 
 use super::{Queue, keys};
-use crate::{backoff::Backoff, queue::QueueError, telemetry::chain};
+use crate::{
+    backoff::Backoff,
+    queue::{QueueError, StoreFacts},
+    telemetry::chain,
+};
 
 impl Queue {
     /// What is wrong with the store's own settings, a line each: what it is given may not be there later.
@@ -18,6 +22,15 @@ impl Queue {
         let warnings = self.store.check().await?;
         self.still_here().await?;
         Ok(warnings)
+    }
+
+    /// What keeps the queue. Of a file, this makes none and opens none.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn store_facts(&self) -> Result<StoreFacts, QueueError> {
+        self.store.facts().await
     }
 
     /// Fails if the jobs were moved to another store.

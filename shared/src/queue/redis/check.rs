@@ -4,7 +4,7 @@ use redis::{ErrorKind, ParsingError, RedisError, RedisResult, ServerErrorKind, V
 use tracing::debug;
 
 use super::wire::Wire;
-use crate::telemetry::chain;
+use crate::{queue::ServerFacts, telemetry::chain};
 
 /// The first version whose scripts say what may be done when memory is full. Valkey goes by Redis' 7.2.
 const VERSION_LEAST: (u32, u32) = (7, 0);
@@ -100,9 +100,35 @@ pub(super) fn warnings(node: &str, info: &str) -> Vec<String> {
     Info(info).warnings().iter().map(|line| of(node, line)).collect()
 }
 
+/// What a server says of itself.
+pub(super) fn facts(node: String, info: &str) -> ServerFacts {
+    let info = Info(info);
+    // Valkey says which Redis it passes for, too.
+    let product = match (info.get("valkey_version"), info.get("redis_version")) {
+        (Some(version), _) => format!("Valkey {version}"),
+        (None, Some(version)) => format!("Redis {version}"),
+        (None, None) => "of an unknown version".to_owned(),
+    };
+    ServerFacts {
+        node,
+        product,
+        append_only: info.get("aof_enabled").map(|enabled| enabled == "1"),
+        eviction: info.get("maxmemory_policy").map(str::to_owned),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_is_what_it_says_of_itself() {
+        let redis = facts(String::new(), "redis_version:7.0.15\r\naof_enabled:0\r\nmaxmemory_policy:noeviction\r\n");
+        assert_eq!((redis.product.as_str(), redis.append_only), ("Redis 7.0.15", Some(false)));
+        assert_eq!(redis.eviction.as_deref(), Some("noeviction"));
+        let valkey = facts("a:1".to_owned(), "redis_version:7.2.4\r\nvalkey_version:8.0.1\r\naof_enabled:1\r\n");
+        assert_eq!((valkey.product.as_str(), valkey.append_only, valkey.eviction), ("Valkey 8.0.1", Some(true), None));
+    }
 
     fn unsuitable(version: &str, mode: &str, as_cluster: bool) -> Option<String> {
         let info = format!("# Server\r\nredis_version:{version}\r\n{mode}\r\n");

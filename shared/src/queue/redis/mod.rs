@@ -14,7 +14,7 @@ use redis::{Cmd, FromRedisValue, Pipeline};
 use secrecy::ExposeSecret as _;
 
 use self::{connection::Connection, server::Server, tls::Files, wait::Waiting};
-use super::{QueueConfig, QueueError, script::Call, store::RESPONSE_TIMEOUT};
+use super::{QueueConfig, QueueError, ServerFacts, script::Call, store::RESPONSE_TIMEOUT};
 
 /// A Redis. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -49,6 +49,12 @@ impl Redis {
 
     pub(super) async fn wait(&self, markers: &[String], at_most: Duration) -> Result<(), QueueError> {
         self.waiting.wait(markers, at_most).await
+    }
+
+    /// What each primary says of itself.
+    pub(super) async fn facts(&self) -> Result<Vec<ServerFacts>, QueueError> {
+        let told = self.commands.info().await?;
+        Ok(told.into_iter().map(|(node, info)| check::facts(node, &info)).collect())
     }
 
     /// What is wrong with the settings of each primary.

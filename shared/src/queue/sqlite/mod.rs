@@ -27,7 +27,7 @@ use self::{
     wake::Waiting,
 };
 use super::{
-    QueueError,
+    FileFacts, QueueError,
     script::{self, Call},
 };
 
@@ -74,6 +74,11 @@ impl Sqlite {
     pub(super) async fn check(&self) -> Result<Vec<String>, QueueError> {
         let _pong: Value = self.writing.perform(Work::Command(script::bytes(&cmd("PING")))).await?;
         Ok(self.place.warnings())
+    }
+
+    /// What there is of the file. Neither makes nor opens it.
+    pub(super) fn facts(&self) -> Result<FileFacts, QueueError> {
+        self.place.facts().map_err(QueueError::from)
     }
 
     pub(super) async fn wait(&self, markers: &[String], at_most: Duration) -> Result<(), QueueError> {

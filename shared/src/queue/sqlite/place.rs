@@ -3,14 +3,14 @@
 use std::{
     fs::{DirBuilder, OpenOptions},
     io::ErrorKind,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
 };
 
 use etcetera::base_strategy::{BaseStrategy as _, Xdg};
 
-use super::failure::Failure;
-use crate::queue::QueueError;
+use super::{failure::Failure, schema};
+use crate::queue::{FileFacts, QueueError};
 
 /// File systems whose locks and shared memory do not reach from one machine to the other, by the kernel's numbers for them
 /// (statfs(2)).
@@ -28,6 +28,16 @@ const OF_A_NETWORK: [(u64, &str); 9] = [
 
 /// The kernel's number for a file system in memory.
 const IN_MEMORY: u64 = 0x0102_1994;
+
+/// The usual file systems of a disk, by the same numbers: for people.
+const OF_A_DISK: [(u64, &str); 6] = [
+    (0xEF53, "ext4"),
+    (0x5846_5342, "XFS"),
+    (0x9123_683E, "Btrfs"),
+    (0x2FC1_2FC1, "ZFS"),
+    (0x794C_7630, "overlayfs"),
+    (IN_MEMORY, "tmpfs"),
+];
 
 /// The path of the file.
 #[derive(Clone, Debug)]
@@ -103,10 +113,33 @@ impl Place {
         in_memory.then(text).into_iter().collect()
     }
 
-    fn file_system(&self) -> std::io::Result<u64> {
-        #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "the type differs from machine to machine")]
-        Ok(rustix::fs::statfs(&self.0)?.f_type as u64 & 0xFFFF_FFFF)
+    /// What there is of the file. Where it or its folder is not there yet, it is about the next folder above them that is.
+    pub(super) fn facts(&self) -> Result<FileFacts, Failure> {
+        let there = self.0.ancestors().map(|path| if path.as_os_str().is_empty() { Path::new(".") } else { path });
+        let nearest = there.into_iter().find(|path| path.exists()).unwrap_or(Path::new("/"));
+        let unseen = |error| Failure::Passing(format!("cannot look at {}: {error}", nearest.display()));
+        let around = rustix::fs::statvfs(nearest).map_err(|error| unseen(error.into()))?;
+        let number = file_system(nearest).map_err(unseen)?;
+        let known = OF_A_NETWORK.iter().chain(&OF_A_DISK).find(|(known, _)| *known == number);
+        Ok(FileFacts {
+            path: self.0.clone(),
+            sqlite: rusqlite::version(),
+            schema: schema::VERSION,
+            mode: std::fs::metadata(&self.0).ok().map(|file| file.permissions().mode() & 0o7777),
+            file_system: known.map_or_else(|| format!("{number:#x}"), |(_, name)| (*name).to_owned()),
+            free_bytes: around.f_bavail.saturating_mul(around.f_frsize),
+        })
     }
+
+    fn file_system(&self) -> std::io::Result<u64> {
+        file_system(&self.0)
+    }
+}
+
+/// The kernel's number for the file system that a file is on.
+fn file_system(path: &Path) -> std::io::Result<u64> {
+    #[allow(clippy::cast_sign_loss, clippy::unnecessary_cast, reason = "the type differs from machine to machine")]
+    Ok(rustix::fs::statfs(path)?.f_type as u64 & 0xFFFF_FFFF)
 }
 
 /// What a file system is called that is refused.
@@ -127,6 +160,16 @@ mod tests {
         for text in ["//host/q.db", "/a/", "q.db?mode=ro", ":memory:"] {
             assert!(Place::parse(text).unwrap_err().to_string().starts_with("QUEUE_URL: is sqlite:PATH"), "{text}");
         }
+    }
+
+    #[test]
+    fn a_file_is_looked_at_without_being_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::parse(folder.path().join("below/q.db").to_str().unwrap()).unwrap();
+        let facts = place.facts().unwrap();
+        assert_eq!((facts.mode, facts.free_bytes > 0, facts.path.exists()), (None, true, false));
+        place.make().map_err(|_| ()).unwrap();
+        assert_eq!(place.facts().unwrap().mode, Some(0o600));
     }
 
     #[test]

@@ -11,6 +11,9 @@ const APPLICATION: i32 = 0x6768_6131;
 /// through it.
 const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
 
+/// The version that this program brings a file to.
+pub(super) const VERSION: usize = STEPS.len();
+
 /// Brings the file to this program's version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), SchemaError> {
     migrate_by(connection, &STEPS)

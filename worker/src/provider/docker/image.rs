@@ -69,7 +69,7 @@ pub(super) fn absent(image: &str, problem: &str) -> ProviderError {
 }
 
 /// The image with `:latest`, if it has neither a tag nor a digest: the engine would pull all of its tags.
-fn tagged(image: &str) -> String {
+pub(super) fn tagged(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image); // before it, a colon belongs to a port
     if last.contains([':', '@']) { image.to_owned() } else { format!("{image}:latest") }
 }

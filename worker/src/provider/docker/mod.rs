@@ -20,6 +20,8 @@ mod owner;
 mod provider;
 mod sidecar;
 mod state;
+mod survey;
 
 pub use config::{BuildPath, DockerConfig, EngineHost, RunnerDockerfile};
 pub use provider::DockerProvider;
+pub use survey::{EngineFacts, ImageState};

@@ -26,6 +26,7 @@ use super::{
     orphans::{ALONE_FOR, Orphans},
     owner::Owners,
     sidecar, state,
+    survey::{self, EngineFacts, ImageState},
 };
 use crate::{
     provider::{Exit, Found, Provider, ProviderError, RunnerHandle},
@@ -65,6 +66,27 @@ impl DockerProvider {
     #[must_use]
     pub fn alone_for(self, alone_for: Duration) -> Self {
         Self { alone_for, ..self }
+    }
+
+    /// What the engine says of itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError::Unavailable`] when it does not answer, [`ProviderError::Refused`] when it is too old.
+    pub async fn survey(&self) -> Result<EngineFacts, ProviderError> {
+        survey::engine(&self.engine).await
+    }
+
+    /// Whether a runner could have an image. Changes nothing: what is absent is only asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderError`], when the engine does not answer.
+    pub async fn image_state(&self, image: &str, pull: PullPolicy) -> Result<ImageState, ProviderError> {
+        if self.builds(image) {
+            return Ok(ImageState::IsBuilt);
+        }
+        survey::image(&self.engine.client().await?, image, pull).await
     }
 
     fn builds(&self, image: &str) -> bool {
