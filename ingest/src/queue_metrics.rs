@@ -13,6 +13,7 @@ use prometheus_client::{
 };
 use shared::{
     model::PoolName,
+    pools::LivePools,
     queue::{Happening, Queue, QueueError},
     status::{PoolStatus, Status},
     telemetry::{Registry, chain},
@@ -27,6 +28,7 @@ const LOOK_DEADLINE: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub(crate) struct QueueMetrics {
     queue: Queue,
+    pools: LivePools,
     seen: Arc<Seen>,
 }
 
@@ -47,10 +49,10 @@ type Jobs = [(&'static str, u64); 6];
 
 impl QueueMetrics {
     /// Adds the metrics to `registry`.
-    pub(crate) fn new(registry: &Registry, queue: Queue) -> Self {
+    pub(crate) fn new(registry: &Registry, queue: Queue, pools: LivePools) -> Self {
         let seen = Arc::<Seen>::default();
         registry.register(|registry| registry.register_collector(Box::new(Arc::clone(&seen))));
-        Self { queue, seen }
+        Self { queue, pools, seen }
     }
 
     /// Looks at the queue.
@@ -70,7 +72,14 @@ impl QueueMetrics {
     }
 
     async fn read(&self) -> Result<Look, QueueError> {
-        let status = self.queue.status().await?;
+        let mut status = self.queue.status().await?;
+        // Those that have never had a job are not known to the queue.
+        let configured = self.pools.now();
+        for pool in configured.iter() {
+            if status.pools.iter().all(|known| known.name != pool.name) {
+                status.pools.push(PoolStatus::nothing_in(pool.name.clone()));
+            }
+        }
         let mut totals = Vec::with_capacity(status.pools.len());
         for pool in &status.pools {
             totals.push((pool.name.clone(), self.queue.totals(&pool.name).await?));

@@ -72,7 +72,7 @@ impl Application {
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
         let registry = Registry::new("ingest");
         let queue = Queue::new(&settings.queue)?;
-        let seen = QueueMetrics::new(&registry, queue.clone());
+        let seen = QueueMetrics::new(&registry, queue.clone(), settings.pools.clone());
         let admin = Admin { ready: readiness(queue.clone()), metrics: registry.clone(), refresh: Some(refresh(seen)) };
         let (admin, admin_port) = admin_server(&admin, settings.ingest.admin_bind)?;
         let inbox = Inbox::new(

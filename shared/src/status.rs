@@ -40,6 +40,26 @@ pub struct PoolStatus {
     pub stopped: Option<String>,
 }
 
+impl PoolStatus {
+    /// Of a pool that has never had a job.
+    #[must_use]
+    pub const fn nothing_in(name: PoolName) -> Self {
+        Self {
+            name,
+            limit: 0,
+            pending: 0,
+            delayed: 0,
+            starting: 0,
+            running: 0,
+            orphaned: 0,
+            dead: 0,
+            warm: 0,
+            oldest_seconds: 0,
+            stopped: None,
+        }
+    }
+}
+
 /// A worker, as the queue sees it.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct WorkerStatus {

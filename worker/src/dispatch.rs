@@ -109,6 +109,7 @@ impl<P: Provider> Dispatch<P> {
                 _ = sweeps.tick() => self.sweep().await,
                 Ok(()) = changes.changed() => {
                     self.pools = context.pools.names();
+                    context.metrics.serves(&self.pools);
                     hungry = true;
                     waiting.set(Fuse::terminated());
                 }

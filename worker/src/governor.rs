@@ -182,7 +182,7 @@ impl Governor for QueueGovernor {
             let turn = self.turn(demand).await;
             if let Err(hold) = &turn {
                 debug!(limit = hold.limit, seconds = hold.wait.as_secs(), "A call has to wait for GitHub's rate limit");
-                self.metrics.called_github("held");
+                self.metrics.held_back(demand.endpoint.as_deref().unwrap_or_default());
             }
             turn
         };
@@ -190,7 +190,7 @@ impl Governor for QueueGovernor {
     }
 
     fn heard(&self, caller: &Caller, ticket: Option<Ticket>, heard: Heard) {
-        self.metrics.called_github(heard.verdict.as_str());
+        self.metrics.called_github(caller, &heard);
         if let Verdict::Limited { said, .. } = &heard.verdict {
             warn!(said, "GitHub's rate limit is reached");
         }
@@ -201,7 +201,7 @@ impl Governor for QueueGovernor {
 
 /// What becomes of the ticket of a call that was not made.
 fn not_made(demand: &Demand) -> Heard {
-    Heard { endpoint: demand.endpoint.clone().unwrap_or_default(), bucket: None, verdict: Verdict::Failed }
+    Heard { endpoint: demand.endpoint.clone().unwrap_or_default(), status: None, bucket: None, verdict: Verdict::Failed }
 }
 
 impl Local {
@@ -233,18 +233,18 @@ impl Local {
 
 #[cfg(test)]
 mod tests {
-    use shared::model::Bucket;
+    use shared::model::{Bucket, CallerKind};
 
     use super::*;
 
     fn demand(caller: &str, endpoint: &str) -> Demand {
-        let caller = Caller::new(caller.to_owned());
+        let caller = Caller::new(CallerKind::Token, caller.to_owned());
         Demand { caller, endpoint: Some(endpoint.to_owned()), urgent: false, paces: Vec::new() }
     }
 
     fn limited(wait: Option<u64>, bucket: Option<Bucket>) -> Heard {
         let verdict = Verdict::Limited { wait: wait.map(Duration::from_secs), said: "too many".to_owned() };
-        Heard { endpoint: "GET a".to_owned(), bucket, verdict }
+        Heard { endpoint: "GET a".to_owned(), status: Some(403), bucket, verdict }
     }
 
     /// How long calls have to wait, so many seconds after the beginning.
@@ -260,7 +260,7 @@ mod tests {
         }
 
         fn learn(&mut self, seconds: u64, heard: &Heard, told: Option<u64>) {
-            let (now, me) = (self.at(seconds), Caller::new("me".to_owned()));
+            let (now, me) = (self.at(seconds), Caller::new(CallerKind::Token, "me".to_owned()));
             self.0.learn(&me, heard, told.map(Duration::from_secs), now);
         }
 

@@ -6,6 +6,7 @@
 //! all workers within GitHub's limits.
 
 pub mod audit;
+pub mod cause;
 pub mod cli;
 pub mod config;
 pub mod context;
@@ -19,7 +20,9 @@ pub mod keeper;
 mod limits;
 pub mod metrics;
 pub mod provider;
+mod rate_limits;
 pub mod runner;
 pub mod served;
 pub mod source;
+pub mod stages;
 pub mod startup;

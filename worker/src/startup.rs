@@ -129,6 +129,7 @@ fn context(
     let (queue, worker, pools) = (settings.queue.clone(), settings.name.clone(), settings.pools.clone());
     let engine = Arc::<EngineHealth>::default();
     let metrics = Metrics::new(registry);
+    metrics.serves(&pools.names());
     let governor = Arc::new(QueueGovernor::new(queue.clone(), metrics.clone()));
     Ok(Context {
         queue: queue.clone(),

@@ -7,6 +7,24 @@ use reqwest::Method;
 use super::{BaseUrl, permission::Permission};
 use crate::model::Scope;
 
+/// What kinds of calls there are: each call's [`endpoint`](Call::endpoint) is one of these.
+pub const ENDPOINTS: [&str; 14] = [
+    "POST actions/runners/generate-jitconfig",
+    "POST actions/runners/registration-token",
+    "GET actions/runners",
+    "DELETE actions/runners/*",
+    "GET actions/runner-groups",
+    "GET actions/jobs/*",
+    "GET actions/runs",
+    "GET actions/runs/*/jobs",
+    "GET hooks/*/deliveries",
+    "POST hooks/*/deliveries/*/attempts",
+    "GET app/hook/deliveries",
+    "POST app/hook/deliveries/*/attempts",
+    "GET installation",
+    "POST app/installations/*/access_tokens",
+];
+
 /// One call: what it is for, and how it is made.
 #[derive(Clone, Debug)]
 pub(super) struct Call {

@@ -14,7 +14,7 @@ use super::{
     call::Call,
     rate_limit,
 };
-use crate::model::{Caller, Demand, Heard, Hold, Pace, Scope, Ticket, Verdict};
+use crate::model::{Caller, CallerKind, Demand, Heard, Hold, Pace, Scope, Ticket, Verdict};
 
 /// What github.com allows of one endpoint in a minute, in points.
 const POINTS: u32 = 900;
@@ -81,12 +81,14 @@ impl Untold {
 /// Who makes a call, by a digest that does not lead back to a credential.
 pub(super) fn caller(api: &BaseUrl, credential: &Credential, call: &Call, holder: Holder) -> Caller {
     let api = api.to_string();
-    let digest = match (credential, holder) {
-        (Credential::PersonalAccessToken(token), _) => token.digest(&api),
-        (Credential::App(app), Holder::App) => digest(&[&api, "app", &app.id.to_string()]),
-        (Credential::App(app), _) => digest(&[&api, "installation", &app.id.to_string(), &call.account()]),
+    let (kind, digest) = match (credential, holder) {
+        (Credential::PersonalAccessToken(token), _) => (CallerKind::Token, token.digest(&api)),
+        (Credential::App(app), Holder::App) => (CallerKind::App, digest(&[&api, "app", &app.id.to_string()])),
+        (Credential::App(app), _) => {
+            (CallerKind::Installation, digest(&[&api, "installation", &app.id.to_string(), &call.account()]))
+        }
     };
-    Caller::new(digest)
+    Caller::new(kind, digest)
 }
 
 /// A digest of words, in hexadecimal: long enough to tell callers apart.
@@ -103,7 +105,7 @@ pub(super) fn digest(words: &[&str]) -> String {
 /// What there is to be heard of a call.
 pub(super) fn heard(call: &Call, result: &Result<Answer, GithubError>, now: OffsetDateTime) -> Heard {
     let endpoint = call.endpoint();
-    let Ok(answer) = result else { return Heard { endpoint, bucket: None, verdict: Verdict::Failed } };
+    let Ok(answer) = result else { return Heard { endpoint, status: None, bucket: None, verdict: Verdict::Failed } };
     let bucket = rate_limit::bucket(answer.status, &answer.headers, now);
     let verdict = match answer.status {
         status if status.is_success() => Verdict::Done,
@@ -113,7 +115,7 @@ pub(super) fn heard(call: &Call, result: &Result<Answer, GithubError>, now: Offs
             None => Verdict::Refused,
         },
     };
-    Heard { endpoint, bucket, verdict }
+    Heard { endpoint, status: Some(answer.status.as_u16()), bucket, verdict }
 }
 
 /// The bearer's caller is asked for with its call: this is what both come to.
@@ -136,7 +138,7 @@ mod tests {
     }
 
     fn demand_of(untold: Untold, call: &Call) -> Demand {
-        untold.of_call(call, Caller::new("me".to_owned()), Holder::PersonalAccessToken)
+        untold.of_call(call, Caller::new(CallerKind::Token, "me".to_owned()), Holder::PersonalAccessToken)
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod standing;
 pub use answer::Refusal;
 pub use app::{App, AppId, AppKey};
 pub use auth::{AccessToken, Credential};
+pub use call::ENDPOINTS;
 pub use client::{Github, Timeouts};
 pub use config::{Authorities, GithubConfig};
 pub use delivery::{Hook, HookDelivery};

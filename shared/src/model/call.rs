@@ -8,19 +8,51 @@ const AT_ONCE: u32 = 3;
 /// Whose limits a call is counted against: those of a person's token, of an App, or of one of an App's installations.
 /// Says nothing of the credential.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Caller(String);
+pub struct Caller {
+    kind: CallerKind,
+    name: String,
+}
+
+/// What a caller is to GitHub.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum CallerKind {
+    /// A person, by a token.
+    Token,
+    /// An App, for itself.
+    App,
+    /// One of an App's installations.
+    Installation,
+}
+
+impl CallerKind {
+    /// The word for it, in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::App => "app",
+            Self::Installation => "installation",
+        }
+    }
+}
 
 impl Caller {
     /// Names a caller by what tells it from others and is no secret.
     #[must_use]
-    pub fn new(name: String) -> Self {
-        Self(name)
+    pub const fn new(kind: CallerKind, name: String) -> Self {
+        Self { kind, name }
+    }
+
+    /// What it is to GitHub.
+    #[must_use]
+    pub const fn kind(&self) -> CallerKind {
+        self.kind
     }
 }
 
 impl fmt::Display for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 
@@ -104,6 +136,8 @@ pub struct Hold {
 pub struct Heard {
     /// What kind of call it was.
     pub endpoint: String,
+    /// The answer's status; none where no answer came.
+    pub status: Option<u16>,
     /// The bucket that it was counted in, if GitHub said so.
     pub bucket: Option<Bucket>,
     /// What came of it.

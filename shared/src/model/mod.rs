@@ -12,7 +12,7 @@ mod runner;
 mod scope;
 mod warm;
 
-pub use call::{Admission, Bucket, Caller, Demand, Heard, Hold, Pace, Ticket, Verdict};
+pub use call::{Admission, Bucket, Caller, CallerKind, Demand, Heard, Hold, Pace, Ticket, Verdict};
 pub use docker::{Bytes, DockerAccess, DockerOptions, PullPolicy};
 pub use ids::{DeliveryId, JobId, PoolName, WorkerName};
 pub use job::{JobMessage, JobState};

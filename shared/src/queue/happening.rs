@@ -17,12 +17,22 @@ pub enum Happening {
     Replayed,
     /// A dead letter was taken out.
     Dropped,
+    /// A lease of it ended because its worker fell silent.
+    WorkerLost,
 }
 
 impl Happening {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::Accepted, Self::Done, Self::Reopened, Self::Cancelled, Self::Died, Self::Replayed, Self::Dropped];
+    pub const ALL: [Self; 8] = [
+        Self::Accepted,
+        Self::Done,
+        Self::Reopened,
+        Self::Cancelled,
+        Self::Died,
+        Self::Replayed,
+        Self::Dropped,
+        Self::WorkerLost,
+    ];
 
     /// A word for it.
     #[must_use]
@@ -35,6 +45,7 @@ impl Happening {
             Self::Died => "died",
             Self::Replayed => "replayed",
             Self::Dropped => "dropped",
+            Self::WorkerLost => "worker_lost",
         }
     }
 }

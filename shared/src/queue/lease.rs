@@ -208,6 +208,14 @@ pub enum Settlement {
     },
 }
 
+impl Settlement {
+    /// Whether the job is tried again, unless that was its last attempt.
+    #[must_use]
+    pub const fn is_tried_again(&self) -> bool {
+        matches!(self, Self::Retry { .. } | Self::Limited { .. } | Self::Release { .. })
+    }
+}
+
 /// What a beat told about the leases that were to be extended.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Beat {

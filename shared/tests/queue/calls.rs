@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared::model::{Admission, Bucket, Caller, Demand, Heard, Hold, Pace, Ticket, Verdict};
+use shared::model::{Admission, Bucket, Caller, CallerKind, Demand, Heard, Hold, Pace, Ticket, Verdict};
 use tokio::time::sleep;
 
 use crate::support::TestQueue;
@@ -13,7 +13,7 @@ const ENDPOINT: &str = "POST actions/runners/generate-jitconfig";
 const PATIENCE: Duration = Duration::from_secs(2);
 
 fn caller(name: &str) -> Caller {
-    Caller::new(name.to_owned())
+    Caller::new(CallerKind::Token, name.to_owned())
 }
 
 fn call(name: &str) -> Demand {
@@ -61,7 +61,7 @@ impl TestQueue {
     }
 
     async fn hear(&self, ticket: Ticket, bucket: impl Into<Option<Bucket>>, verdict: Verdict) -> Duration {
-        let heard = Heard { endpoint: ENDPOINT.to_owned(), bucket: bucket.into(), verdict };
+        let heard = Heard { endpoint: ENDPOINT.to_owned(), status: Some(201), bucket: bucket.into(), verdict };
         self.queue.heard(&caller("me"), ticket, &heard).await.unwrap()
     }
 }
@@ -130,6 +130,7 @@ async fn what_is_kept_of_a_bucket_is_there_for_calls_that_end_something() {
     let other = Demand { endpoint: Some("GET other".to_owned()), ..call("me") };
     let heard = Heard {
         endpoint: "GET other".to_owned(),
+        status: Some(200),
         bucket: Some(Bucket { resource: "other".to_owned(), ..bucket(50, 50, Duration::from_mins(1)) }),
         verdict: Verdict::Done,
     };

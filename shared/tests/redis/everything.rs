@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared::{
-    model::{Admission, Bucket, Caller, Demand, Heard, JobMessage, JobState, Pace, PoolName, Verdict},
+    model::{Admission, Bucket, Caller, CallerKind, Demand, Heard, JobMessage, JobState, Pace, PoolName, Verdict},
     queue::{
         Adoption, Announcement, CancelOutcome, DeadLetters, Enqueued, Lease, LimitChange, Noted, Progress, Queue,
         Reserved, Served, ServedBy, Settlement, Unmatched,
@@ -119,13 +119,13 @@ async fn crossover(queue: &Queue, pool: &PoolName, first: u64) {
 }
 
 async fn calls(queue: &Queue) {
-    let caller = Caller::new("somebody".to_owned());
+    let caller = Caller::new(CallerKind::Token, "somebody".to_owned());
     let pace = Pace { name: "registrations".to_owned(), cost: 1, most: 9, period: Duration::from_mins(1) };
     let endpoint = "GET a".to_owned();
     let demand = Demand { caller: caller.clone(), endpoint: Some(endpoint.clone()), urgent: false, paces: vec![pace] };
     let Admission::Go { ticket, .. } = queue.admit(&demand, Duration::ZERO).await.unwrap() else { panic!("it waits") };
     let bucket = Bucket { resource: "core".to_owned(), limit: 9, remaining: 8, reset: Duration::from_mins(1) };
-    let heard = Heard { endpoint, bucket: Some(bucket), verdict: Verdict::Done };
+    let heard = Heard { endpoint, status: Some(201), bucket: Some(bucket), verdict: Verdict::Done };
     assert_eq!(queue.heard(&caller, ticket, &heard).await.unwrap(), Duration::ZERO);
 }
 

@@ -18,6 +18,7 @@ use super::{
     watch::Ended,
 };
 use crate::{
+    cause::Cause,
     context::Context,
     keeper::Hold,
     provider::{Provider, ProviderError, RunnerHandle},
@@ -65,7 +66,7 @@ pub(super) async fn finish<P: Provider>(
     if let Outcome::Deprecated { .. } = &ended.outcome {
         stop_pool(context, lease.pool(), &ended.outcome).await;
     }
-    settle(context, lease, hold, settlement).await;
+    settle(context, lease, hold, settlement, Cause::of_outcome(&ended.outcome)).await;
     if !deregisters_itself(&ended.outcome) {
         clean_up(&context.github, &runner.scope, runner.id, &runner.handle.name).await;
     }

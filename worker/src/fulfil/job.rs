@@ -23,10 +23,12 @@ use super::{
     watch,
 };
 use crate::{
+    cause::Cause,
     context::Context,
     keeper::Hold,
     provider::{Found, Provider, RunnerHandle, RunnerState},
     runner::RunnerSpec,
+    stages::{Stage, Stages},
 };
 
 /// A job that has waited for less is taken to wait at GitHub as well.
@@ -59,13 +61,15 @@ pub async fn fulfil<P: Provider>(
     starting: OwnedSemaphorePermit,
 ) {
     let reserved = Instant::now();
+    let mut stages = Stages::reserved(&context.metrics, &lease);
     learn_installation(&context, &lease);
     let name = RunnerName::new(&context.prefix, lease.job_id(), lease.id().attempt);
-    match prepare(&context, &mut lease, &mut hold, &name).await {
+    match prepare(&context, &mut lease, &mut hold, &name, &mut stages).await {
         Ok(runner) => {
             context.metrics.started(reserved.elapsed());
+            stages.reached(Stage::Started);
             drop(starting);
-            watch_to_its_end(&context, lease, hold, runner).await;
+            watch_to_its_end(&context, lease, hold, runner, stages).await;
         }
         Err(failure) => {
             drop(starting);
@@ -84,10 +88,11 @@ pub async fn adopt<P: Provider>(context: Arc<Context<P>>, mut lease: Lease, hold
             return;
         }
         finish::discard(&context, &found.into()).await;
-        settle(&context, lease, hold, Settlement::Release { delay: Duration::ZERO, reason }).await;
+        let settlement = Settlement::Release { delay: Duration::ZERO, reason };
+        settle(&context, lease, hold, settlement, Some(Cause::WorkerEnded)).await;
         return;
     }
-    watch_to_its_end(&context, lease, hold, found.into()).await;
+    watch_to_its_end(&context, lease, hold, found.into(), Stages::default()).await;
 }
 
 /// A job that came through a GitHub App's webhook says which of the App's installations GitHub is to be asked with.
@@ -103,6 +108,7 @@ async fn prepare<P: Provider>(
     lease: &mut Lease,
     hold: &mut Hold,
     name: &RunnerName,
+    stages: &mut Stages,
 ) -> Result<Runner, Failure> {
     let most = context.autoscale_timeout;
     if lease.waited > most {
@@ -118,6 +124,7 @@ async fn prepare<P: Provider>(
             Progress { started: true, runner: Some(&runner.handle.name), found: Some(attempt), ..Progress::default() };
         record_surely(context, lease, found).await?;
         hold.now_for(attempt);
+        *stages = Stages::default();
         return Ok(runner);
     }
     if let Some(status) = obsolete(context, lease).await? {
@@ -129,6 +136,7 @@ async fn prepare<P: Provider>(
         context.github.forget_registration_token(&scope).await;
     }
     let registered = register(&context.github, &scope, pool, name).await?;
+    stages.reached(Stage::Registered);
     let id = registered.id;
     let what = id.map_or_else(|| format!("{name}, with a registration token"), |id| format!("{name}, runner {id}"));
     lease.happened(What::Registered, what);
@@ -278,9 +286,15 @@ pub(super) async fn gone<P>(context: &Context<P>, lease: &mut Lease) -> Result<(
     record_surely(context, lease, Progress { gone: true, ..Progress::default() }).await
 }
 
-async fn watch_to_its_end<P: Provider>(context: &Context<P>, mut lease: Lease, hold: Hold, runner: Runner) {
+async fn watch_to_its_end<P: Provider>(
+    context: &Context<P>,
+    mut lease: Lease,
+    hold: Hold,
+    runner: Runner,
+    stages: Stages,
+) {
     info!(runner.name = %runner.handle.name, "The runner is up");
-    match watch::watch(context, &mut lease, &hold, &runner).await {
+    match watch::watch(context, &mut lease, &hold, &runner, stages).await {
         watch::Watched::Ended(ended) => finish::finish(context, lease, hold, runner, *ended).await,
         watch::Watched::Left => info!(runner.name = %runner.handle.name, "Left the runner to the next worker"),
         watch::Watched::Lost => warn!(runner.name = %runner.handle.name, "Left the runner to the job's new worker"),
@@ -305,21 +319,32 @@ async fn give_up<P: Provider>(context: &Context<P>, lease: Lease, hold: Hold, na
         Settlement::Dead { error } if is_warm => Settlement::Retry { delay: Backoff::JOB.most, error },
         settlement => settlement,
     };
-    settle(context, lease, hold, settlement).await;
+    settle(context, lease, hold, settlement, Cause::of_failure(failure)).await;
     if failure.leaves_registration() {
         clean_up(&context.github, &scope, None, name).await;
     }
 }
 
-/// Ends the lease and says how. It is in nobody's care from then on, for a beat would take it for lost.
-pub(super) async fn settle<P>(context: &Context<P>, lease: Lease, hold: Hold, settlement: Settlement) {
+/// Ends the lease and says how; `cause` is counted if the job is tried again. It is in nobody's care from then on, for a beat
+/// would take it for lost.
+pub(super) async fn settle<P>(
+    context: &Context<P>,
+    lease: Lease,
+    hold: Hold,
+    settlement: Settlement,
+    cause: Option<Cause>,
+) {
     let is_warm = lease.job_id().is_warm();
+    let cause = cause.filter(|_| settlement.is_tried_again());
     let settled = context.queue.settle(lease, settlement).await;
     drop(hold);
     match settled {
         Ok(state) => {
             if !is_warm {
                 context.metrics.settled(state);
+            }
+            if let Some(cause) = cause {
+                context.metrics.retried(cause);
             }
             info!(job.state = %state, "The job's lease ended");
         }

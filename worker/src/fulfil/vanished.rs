@@ -16,7 +16,7 @@ use super::{
     job::{learn_installation, settle},
     register::clean_up,
 };
-use crate::{context::Context, keeper::Hold};
+use crate::{cause::Cause, context::Context, keeper::Hold};
 
 const GONE: &str =
     "its runner's container is gone: somebody removed it while its worker was away, or the engine has lost it";
@@ -34,7 +34,7 @@ pub async fn vanished<P>(context: Arc<Context<P>>, lease: Lease, hold: Hold) {
         }
         None => Settlement::Idle { detail: GONE.to_owned() }, // it was kept warm, and is replaced
     };
-    settle(&context, lease, hold, settlement).await;
+    settle(&context, lease, hold, settlement, Some(Cause::ContainerGone)).await;
     clean_up(&context.github, &scope, None, &name).await;
 }
 

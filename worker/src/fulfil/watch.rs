@@ -22,6 +22,7 @@ use crate::{
     keeper::Hold,
     provider::{Exit, Provider, ProviderError},
     runner::{Milestone, Observed, Outcome, Retirement},
+    stages::{Stage, Stages},
 };
 
 /// How soon a retirement that did not come about is tried again.
@@ -73,6 +74,7 @@ enum Next {
 /// What is known of a runner while it is watched.
 #[derive(Default)]
 struct Watch {
+    stages: Stages,
     observed: Observed,
     next: Option<(Instant, Next)>,
     /// Its job was cancelled, so it is retired whatever its pool's demand.
@@ -92,8 +94,9 @@ pub(super) async fn watch<P: Provider>(
     lease: &mut Lease,
     hold: &Hold,
     runner: &Runner,
+    stages: Stages,
 ) -> Watched {
-    let mut watch = Watch::default();
+    let mut watch = Watch { stages, ..Watch::default() };
     loop {
         // The output comes from its beginning, each time: what was seen before is not counted twice.
         let mut lines = context.provider.follow(&runner.handle);
@@ -166,6 +169,7 @@ impl Watch {
             Milestone::Listening => {
                 let version = self.observed.version().map(|version| format!("runner version {version}"));
                 lease.happened(What::Listening, version.unwrap_or_default());
+                self.stages.reached(Stage::Listening);
                 self.listening.get_or_insert_with(Instant::now);
                 if self.next.is_none() {
                     let pause = idle::first_ask(context, lease, &self.warm);
@@ -174,6 +178,7 @@ impl Watch {
             }
             Milestone::Running(job) => {
                 info!(job.name = job, "The runner took a job");
+                self.stages.reached(Stage::Running);
                 lease.happened(What::Running, job);
                 let timeout = context.pools.all().get(lease.pool()).and_then(|pool| pool.timeout);
                 self.next = timeout.map(|timeout| (Instant::now() + timeout, Next::StopJob));

@@ -86,8 +86,7 @@ fn is_at_rest(world: &World) -> bool {
 async fn tell(world: &World, took: Duration, cancelled: usize) {
     let mut reconciled: BTreeMap<String, u64> = BTreeMap::new();
     for worker in &world.workers {
-        let url = format!("http://127.0.0.1:{}/metrics", worker.port);
-        let metrics = world.http.get(url).send().await.unwrap().text().await.unwrap();
+        let metrics = world.metrics(worker).await;
         for line in metrics.lines().filter_map(|line| line.strip_prefix("autoscaler_reconciled_total{what=\"")) {
             let (what, count) = line.split_once("\"} ").unwrap();
             *reconciled.entry(what.to_owned()).or_default() += count.parse::<u64>().unwrap();

@@ -15,6 +15,7 @@ mod hosts;
 mod kept;
 mod kills;
 mod load;
+mod metrics;
 mod network;
 mod ops;
 mod points;

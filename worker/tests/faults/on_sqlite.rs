@@ -9,6 +9,7 @@ mod deprecated;
 mod kept;
 mod kills;
 mod load;
+mod metrics;
 mod ops;
 mod points;
 mod pools;

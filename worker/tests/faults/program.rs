@@ -15,6 +15,8 @@ pub(crate) struct Program {
     pub(crate) proxy: Option<Proxy>,
     /// Of an ingest, its public port; of a worker, the private one.
     pub(crate) port: u16,
+    /// Its private port.
+    pub(crate) private: u16,
 }
 
 impl Program {

@@ -165,15 +165,15 @@ impl World {
     }
 
     async fn add_ingest(&mut self, number: usize, pools: &str) {
-        let port = free_port().unwrap();
+        let (port, private) = (free_port().unwrap(), free_port().unwrap());
         let spec = self
             .common(ProcessSpec::new(program("ingest")), pools)
             .env("AUTOSCALER_SECRET_TOKEN", SECRET)
             .env("INGEST_BIND", format!("127.0.0.1:{port}"))
-            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{}", free_port().unwrap()));
+            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{private}"));
         let (spec, proxy) = self.way(spec).await;
         let name = format!("ingest-{number}");
-        let mut ingest = Program { name, spec, process: None, past: Vec::new(), proxy, port };
+        let mut ingest = Program { name, spec, process: None, past: Vec::new(), proxy, port, private };
         ingest.start();
         self.ingests.push(ingest);
         self.ingest_is_up(number).await;
@@ -193,7 +193,7 @@ impl World {
             None => spec.env("AUTOSCALER_GITHUB_PAT", TOKEN),
         };
         let (spec, proxy) = self.way(spec).await;
-        self.workers.push(Program { name, spec, process: None, past: Vec::new(), proxy, port });
+        self.workers.push(Program { name, spec, process: None, past: Vec::new(), proxy, port, private: port });
     }
 
     pub(crate) async fn ingest_is_up(&self, number: usize) {
@@ -219,6 +219,12 @@ impl World {
 
     async fn get(&self, url: &str) -> Option<u16> {
         self.http.get(url).timeout(Duration::from_secs(3)).send().await.ok().map(|answer| answer.status().as_u16())
+    }
+
+    /// What a process answers that is asked for its metrics.
+    pub(crate) async fn metrics(&self, program: &Program) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", program.private);
+        self.http.get(url).send().await.unwrap().text().await.unwrap()
     }
 
     /// Runs a command of `worker`, and returns what it printed.

@@ -7,7 +7,7 @@ use worker::metrics::Metrics;
 #[test]
 fn the_table_of_metrics_has_those_of_the_worker() {
     let registry = Registry::new("worker");
-    let _metrics = Metrics::new(&registry);
+    Metrics::new(&registry).serves(&["default".parse().unwrap()]);
 
     assert_eq!(readme::metric_names(&registry.encode()), readme::metrics_of("worker").unwrap());
 }

@@ -17,6 +17,9 @@ local function reap_one(entry, lease_ms, crashes_max, orphan_ms, keep_ms)
   local key, id = job_key(entry), job_of(entry)
   local state, scope, worker, exited, left =
     unpack(redis.call('HMGET', key, 'state', 'scope', 'worker', 'exited', 'left'))
+  if scope and (state == 'starting' or state == 'running') then
+    count('worker_lost')
+  end
   if state == 'running' and not exited then
     redis.call('HSET', key, 'state', 'orphaned')
     redis.call('ZADD', P .. 'lease', now + orphan_ms, entry)
