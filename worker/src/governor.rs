@@ -201,7 +201,12 @@ impl Governor for QueueGovernor {
 
 /// What becomes of the ticket of a call that was not made.
 fn not_made(demand: &Demand) -> Heard {
-    Heard { endpoint: demand.endpoint.clone().unwrap_or_default(), status: None, bucket: None, verdict: Verdict::Failed }
+    Heard {
+        endpoint: demand.endpoint.clone().unwrap_or_default(),
+        status: None,
+        bucket: None,
+        verdict: Verdict::Failed,
+    }
 }
 
 impl Local {

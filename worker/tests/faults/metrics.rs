@@ -95,7 +95,8 @@ fn unserved(expression: &str, served: &Served) -> Vec<String> {
 
 fn expressions() -> Vec<String> {
     let alerts = ALERTS.split("expr: ").skip(1).map(|alert| {
-        let lines = alert.lines().take_while(|line| !["for:", "labels:"].iter().any(|key| line.trim().starts_with(key)));
+        let lines =
+            alert.lines().take_while(|line| !["for:", "labels:"].iter().any(|key| line.trim().starts_with(key)));
         lines.map(|line| line.trim().trim_start_matches(">-")).collect::<Vec<_>>().join(" ")
     });
     let dashboard: Value = serde_json::from_str(DASHBOARD).unwrap();
@@ -145,7 +146,9 @@ async fn what_happens_on_the_way_to_a_runner_is_counted_and_alerts_ask_for_what_
     };
     assert_eq!((calls("2xx"), calls("5xx"), calls("403")), (Some(3.0), Some(1.0), Some(0.0)));
     assert_eq!(after.sum("autoscaler_github_calls_total", &[("endpoint", "other")]), None, "an endpoint is not known");
-    assert!(after.sum("autoscaler_github_rate_limit_remaining", &[("caller", "token"), ("resource", "core")]) > Some(0.0));
+    assert!(
+        after.sum("autoscaler_github_rate_limit_remaining", &[("caller", "token"), ("resource", "core")]) > Some(0.0)
+    );
     // Drained, the pool's figures are there, at nothing.
     assert_eq!(after.sum("autoscaler_queue_jobs", &[("pool", "default")]), Some(0.0));
 
@@ -180,6 +183,10 @@ async fn a_lease_that_its_worker_lost_is_counted_and_its_runners_stages_are_not_
     world.worker_is_up(0).await;
     world.rest(PATIENCE).await;
     let after = served(&world).await;
-    assert_eq!(after.sum("autoscaler_stage_seconds_count", &[]), Some(0.0), "the new process has seen none of it begin");
+    assert_eq!(
+        after.sum("autoscaler_stage_seconds_count", &[]),
+        Some(0.0),
+        "the new process has seen none of it begin"
+    );
     Counts::of(&world).hold("a worker that was lost");
 }
