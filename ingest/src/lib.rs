@@ -3,6 +3,7 @@
 //! It stands on the internet, knows the webhook secret, and holds nothing else that is worth stealing: neither a
 //! GitHub credential nor a Docker socket. A delivery is acknowledged only once what it asks for is stored.
 
+mod admin;
 pub mod config;
 mod metrics;
 mod queue_metrics;

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
+    admin::{Csrf, Guard, Private, guard},
     config::Settings,
     metrics::DeliveryMetrics,
     queue_metrics::QueueMetrics,
@@ -72,9 +73,8 @@ impl Application {
     pub fn build(settings: Settings) -> anyhow::Result<Self> {
         let registry = Registry::new("ingest");
         let queue = Queue::new(&settings.queue)?;
-        let seen = QueueMetrics::new(&registry, queue.clone(), settings.pools.clone());
-        let admin = Admin { ready: readiness(queue.clone()), metrics: registry.clone(), refresh: Some(refresh(seen)) };
-        let (admin, admin_port) = admin_server(&admin, settings.ingest.admin_bind)?;
+        let private = private(&settings, &registry, &queue)?;
+        let (admin, admin_port) = admin_server(&private, settings.ingest.admin_bind)?;
         let inbox = Inbox::new(
             Signatures::new(&settings.secrets).context("AUTOSCALER_SECRET_TOKEN cannot be used")?,
             BodyLimits::new(usize::try_from(settings.ingest.max_body_bytes)?),
@@ -155,19 +155,25 @@ fn public_server(inbox: Data<Inbox>, bind: SocketAddr) -> anyhow::Result<(Server
     Ok((server.run(), port))
 }
 
-fn admin_server(admin: &Admin, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {
-    let admin = admin.clone();
-    let server = HttpServer::new(move || {
-        let admin = admin.clone();
-        App::new().configure(move |config| admin.routes(config))
-    })
-    .workers(1)
-    .max_connections(ADMIN_CONNECTIONS_MAX)
-    .client_request_timeout(HEAD_DEADLINE)
-    .shutdown_timeout(1)
-    .disable_signals()
-    .bind(bind)
-    .with_context(|| format!("INGEST_ADMIN_BIND: cannot listen on {bind}"))?;
+fn private(settings: &Settings, registry: &Registry, queue: &Queue) -> anyhow::Result<Private> {
+    let seen = QueueMetrics::new(registry, queue.clone(), settings.pools.clone());
+    let common = Admin { ready: readiness(queue.clone()), metrics: registry.clone(), refresh: Some(refresh(seen)) };
+    let token = settings.ingest.admin_token.as_ref();
+    let guard = Guard::new(token, registry).context("INGEST_ADMIN_TOKEN cannot be used")?;
+    let csrf = Csrf::new(token.unwrap_or(&settings.secrets.secret_token)).context("no form can be sent")?;
+    Ok(Private { common, guard: Data::new(guard), csrf: Data::new(csrf) })
+}
+
+fn admin_server(private: &Private, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {
+    let private = private.clone();
+    let server = HttpServer::new(move || App::new().wrap(from_fn(guard)).configure(|config| private.routes(config)))
+        .workers(1)
+        .max_connections(ADMIN_CONNECTIONS_MAX)
+        .client_request_timeout(HEAD_DEADLINE)
+        .shutdown_timeout(1)
+        .disable_signals()
+        .bind(bind)
+        .with_context(|| format!("INGEST_ADMIN_BIND: cannot listen on {bind}"))?;
     let port = server.addrs().first().map_or(bind.port(), SocketAddr::port);
     Ok((server.run(), port))
 }

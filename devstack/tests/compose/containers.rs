@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Inspected,
-    stack::{SECRET, TOKEN},
+    stack::{ADMIN_TOKEN, SECRET, TOKEN},
 };
 
 /// The services' containers: name of the service, and what is shown.
@@ -25,15 +25,16 @@ pub(crate) fn are_hardened(services: &Services) {
     }
 }
 
-/// Nothing of this machine leads into the stack but ingest's public port.
+/// Nothing of this machine leads into the stack but ingest's two ports, and to the private one only this machine itself.
 pub(crate) fn publish_only_ingest(services: &Services) {
     for (service, shown) in services {
         let ports: BTreeMap<String, Inspected> =
             serde_json::from_value(shown["NetworkSettings"]["Ports"].clone()).unwrap_or_default();
         let published: Vec<&str> =
             ports.iter().filter(|(_, hosts)| !hosts.is_null()).map(|(port, _)| port.as_str()).collect();
-        let expected: &[&str] = if service == "ingest" { &["5000/tcp"] } else { &[] };
+        let expected: &[&str] = if service == "ingest" { &["5000/tcp", "5001/tcp"] } else { &[] };
         assert_eq!(published, expected, "{service}");
+        assert!(ports.get("5001/tcp").is_none_or(|hosts| hosts[0]["HostIp"] == "127.0.0.1"), "{ports:?}");
     }
 }
 
@@ -44,9 +45,12 @@ pub(crate) fn have_only_their_own_secrets(services: &Services) {
         let mut targets: Vec<&str> = mounts.iter().map(|mount| mount["Destination"].as_str().unwrap()).collect();
         targets.sort_unstable();
         let expected: &[&str] = match service.as_str() {
-            "ingest" => {
-                &["/run/secrets/pools.toml", "/run/secrets/webhook_secret", "/run/secrets/webhook_secret_previous"]
-            }
+            "ingest" => &[
+                "/run/secrets/admin_token",
+                "/run/secrets/pools.toml",
+                "/run/secrets/webhook_secret",
+                "/run/secrets/webhook_secret_previous",
+            ],
             "worker" => &["/run/secrets/github_credential", "/run/secrets/pools.toml", "/var/run/docker.sock"],
             _ => &["/data"],
         };
@@ -59,7 +63,7 @@ pub(crate) fn have_only_their_own_secrets(services: &Services) {
 pub(crate) fn show_no_secret(containers: &[Inspected]) {
     for shown in containers {
         let text = shown.to_string();
-        for secret in [SECRET, TOKEN] {
+        for secret in [SECRET, TOKEN, ADMIN_TOKEN] {
             assert!(!text.contains(secret), "{secret} is shown: {text}");
         }
     }

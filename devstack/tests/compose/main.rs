@@ -37,6 +37,9 @@ async fn the_whole_stack_comes_up_runs_a_job_and_leaves_nothing() {
     containers::publish_only_ingest(&stack.services().await);
     containers::have_only_their_own_secrets(&stack.services().await);
     stack.queue_is_cut_off_from_the_world().await;
+    let metrics = devstack::deliver::client().unwrap().get(format!("http://127.0.0.1:{}/metrics", stack.admin_port));
+    assert_eq!(metrics.try_clone().unwrap().send().await.unwrap().status(), 401);
+    assert_eq!(metrics.bearer_auth(stack::ADMIN_TOKEN).send().await.unwrap().status(), 200);
 
     let job = JobSpec { script: "sleep 2".to_owned(), ..JobSpec::of("octocat/hello".parse().unwrap()) };
     let id = stack.github.queue_job(job);

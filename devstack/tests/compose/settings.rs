@@ -4,7 +4,7 @@
 const COMPOSE: &str = include_str!("../../../compose.yaml");
 
 /// What `.env` has no say in, for `compose.yaml` sets it itself, or one value would not do for all.
-const NOT_TAKEN: [&str; 2] = ["INGEST_BIND", "WORKER_NAME"];
+const NOT_TAKEN: [&str; 3] = ["INGEST_ADMIN_BIND", "INGEST_BIND", "WORKER_NAME"];
 
 #[test]
 fn every_setting_is_passed_on_and_secrets_as_files() {

@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep};
 use crate::{Inspected, containers::Services};
 
 pub(crate) const SECRET: &str = "a webhook secret that must not be seen";
+pub(crate) const ADMIN_TOKEN: &str = "a-token-that-must-not-be-seen";
 pub(crate) const TOKEN: &str = "ghp_tokenThatMustNotBeSeen";
 
 /// How long anything may take, but for the making of images.
@@ -42,6 +43,8 @@ const SERVICE: &str = "com.docker.compose.service";
 
 pub(crate) struct Stack {
     pub(crate) github: StandIn,
+    /// Where ingest's private listener is published.
+    pub(crate) admin_port: u16,
     docker: Docker,
     compose: ProcessSpec,
     // Last: with the engine, all that is left goes.
@@ -59,11 +62,11 @@ impl Stack {
 
         let bind = (bridge_address(&docker).await, 0).into();
         let github = StandIn::start(Config { bind, ..Config::default() }.token(TOKEN, Granted::all())).unwrap();
-        let port = free_port().unwrap();
+        let (port, admin_port) = (free_port().unwrap(), free_port().unwrap());
         github.set_webhook(Webhook::json(format!("http://127.0.0.1:{port}/webhook"), SECRET));
 
         let files = tempfile::tempdir().unwrap();
-        fs::write(files.path().join("env"), settings(&engine, &github, files.path(), port)).unwrap();
+        fs::write(files.path().join("env"), settings(&engine, &github, files.path(), [port, admin_port])).unwrap();
         let compose = ProcessSpec::new("docker-compose")
             .arg("--project-name")
             .arg("compose-test")
@@ -71,7 +74,7 @@ impl Stack {
             .arg(files.path().join("env"))
             .env("DOCKER_HOST", engine.host())
             .folder(ROOT);
-        let stack = Self { github, docker, compose, engine, _files: files };
+        let stack = Self { github, admin_port, docker, compose, engine, _files: files };
         stack.compose(&["up", "-d", "--no-build", "--scale", "worker=2"]).await;
         stack.until("all are healthy", async || stack.are_healthy().await).await;
         stack
@@ -201,17 +204,17 @@ fn base_images(engine: &Engine) -> ProcessSpec {
 }
 
 /// What `.env` has. Nobody but the owner can enter the folder of the secrets, and the containers' users can read them.
-fn settings(engine: &Engine, github: &StandIn, folder: &Path, port: u16) -> String {
+fn settings(engine: &Engine, github: &StandIn, folder: &Path, [port, admin_port]: [u16; 2]) -> String {
     let socket = engine.host().strip_prefix("unix://").unwrap();
     let secrets = folder.join("secrets");
     fs::create_dir(&secrets).unwrap();
     fs::set_permissions(&secrets, Permissions::from_mode(0o700)).unwrap();
-    for (name, secret) in [("webhook_secret", SECRET), ("github_pat", TOKEN)] {
+    for (name, secret) in [("webhook_secret", SECRET), ("github_pat", TOKEN), ("admin_token", ADMIN_TOKEN)] {
         fs::write(secrets.join(name), format!("{secret}\n")).unwrap();
         fs::set_permissions(secrets.join(name), Permissions::from_mode(0o444)).unwrap();
     }
     format!(
-        "DOCKER_SOCKET={socket}\nDOCKER_GID={group}\nSECRETS_DIR={secrets}\nWEBHOOK_PORT=127.0.0.1:{port}\n\
+        "DOCKER_SOCKET={socket}\nDOCKER_GID={group}\nSECRETS_DIR={secrets}\nWEBHOOK_PORT=127.0.0.1:{port}\nADMIN_PORT=127.0.0.1:{admin_port}\n\
          AUTOSCALER_GITHUB_URL={url}\nRUNNER_LABELS=self-hosted,linux\nDOCKER_RUNNER_IMAGE=devstack-runner\n",
         group = fs::metadata(socket).unwrap().gid(),
         secrets = secrets.display(),

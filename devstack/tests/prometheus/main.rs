@@ -2,11 +2,9 @@
 //! processes serve by their own tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::{
-    collections::BTreeSet,
-    path::{Path, PathBuf},
-    process::Command,
-};
+mod scrape;
+
+use std::{collections::BTreeSet, path::Path, process::Command};
 
 use devstack::readme;
 use serde_json::Value;
@@ -18,15 +16,11 @@ const RUNBOOKS: &str = include_str!("../../../docs/operating.md");
 /// What Prometheus makes of a histogram.
 const OF_HISTOGRAMS: [&str; 3] = ["_bucket", "_count", "_sum"];
 
-fn devstack(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
-}
-
-fn promtool(arguments: &[&str], file: &str) {
-    let answer = Command::new("promtool").args(arguments).arg(devstack(file)).output();
+fn promtool(arguments: &[&str], file: &Path) {
+    let answer = Command::new("promtool").args(arguments).arg(file).output();
     let answer = answer.expect("promtool is missing: run ./devstack/test");
     let said = [answer.stdout, answer.stderr].map(|said| String::from_utf8(said).unwrap()).concat();
-    assert!(answer.status.success(), "{arguments:?} {file}: {said}");
+    assert!(answer.status.success(), "{arguments:?} {}: {said}", file.display());
 }
 
 /// What stands behind `key:` on lines of their own.
@@ -53,8 +47,9 @@ fn unknown(used: BTreeSet<&str>) -> Vec<&str> {
 
 #[test]
 fn prometheus_understands_its_settings_and_the_alerts_fire_for_what_they_are_there_for() {
-    promtool(&["check", "config"], "prometheus.yml");
-    promtool(&["test", "rules"], "tests/prometheus/alerts.test.yml");
+    let checkout = scrape::checkout(|settings| settings);
+    promtool(&["check", "config"], &checkout.path().join("devstack/prometheus.yml"));
+    promtool(&["test", "rules"], &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/prometheus/alerts.test.yml"));
 }
 
 #[test]

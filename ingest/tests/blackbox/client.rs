@@ -72,5 +72,15 @@ pub(crate) async fn receive(stream: &mut TcpStream) -> Response {
 
 /// A request without a body.
 pub(crate) async fn request(port: u16, method: &str, path: &str) -> Response {
-    send(port, format!("{method} {path} HTTP/1.1\r\nhost: ingest\r\nconnection: close\r\n\r\n").as_bytes()).await
+    request_with(port, method, path, &[]).await
+}
+
+/// The same with these headers besides.
+pub(crate) async fn request_with(port: u16, method: &str, path: &str, headers: &[(&str, &str)]) -> Response {
+    let first = format!("{method} {path} HTTP/1.1");
+    let usual = ["host: localhost".to_owned(), "connection: close".to_owned()];
+    let others = headers.iter().map(|(name, value)| format!("{name}: {value}"));
+    let lines: Vec<String> = std::iter::once(first).chain(usual).chain(others).collect();
+    let head = format!("{}\r\n\r\n", lines.join("\r\n"));
+    send(port, head.as_bytes()).await
 }

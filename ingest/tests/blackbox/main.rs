@@ -6,6 +6,7 @@ mod answers;
 mod app;
 mod bodies;
 mod client;
+mod guard;
 mod jobs;
 mod origins;
 mod outage;

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 const OUR_PREFIXES: [&str; 4] = ["AUTOSCALER_", "QUEUE_", "INGEST_", "WORKER_"];
 
 /// The variables under our own prefixes that either process knows: both are usually given the same `.env`.
-pub const KNOWN: [&str; 30] = [
+pub const KNOWN: [&str; 31] = [
     "AUTOSCALER_DEBUG",
     "AUTOSCALER_GITHUB_API_URL",
     "AUTOSCALER_GITHUB_APP_ID",
@@ -23,6 +23,7 @@ pub const KNOWN: [&str; 30] = [
     "AUTOSCALER_SECRET_TOKEN",
     "AUTOSCALER_SECRET_TOKEN_PREVIOUS",
     "INGEST_ADMIN_BIND",
+    "INGEST_ADMIN_TOKEN",
     "INGEST_BIND",
     "INGEST_MAX_BODY_BYTES",
     "QUEUE_CA_FILE",
@@ -42,11 +43,12 @@ pub const KNOWN: [&str; 30] = [
 ];
 
 /// Settings that are secret: each may come from the file that the variable with `_FILE` behind its name names.
-pub const SECRETS: [&str; 5] = [
+pub const SECRETS: [&str; 6] = [
     "AUTOSCALER_SECRET_TOKEN",
     "AUTOSCALER_SECRET_TOKEN_PREVIOUS",
     "AUTOSCALER_GITHUB_PAT",
     "AUTOSCALER_GITHUB_APP_PRIVATE_KEY",
+    "INGEST_ADMIN_TOKEN",
     "QUEUE_URL",
 ];
 
