@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use shared::{
     model::RunnerNamePrefix,

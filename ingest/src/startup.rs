@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    admin::{Csrf, Guard, Private, guard},
+    admin::{Access, Csrf, Guard, Private, guard},
     config::Settings,
     metrics::DeliveryMetrics,
     queue_metrics::QueueMetrics,
@@ -161,7 +161,12 @@ fn private(settings: &Settings, registry: &Registry, queue: &Queue) -> anyhow::R
     let token = settings.ingest.admin_token.as_ref();
     let guard = Guard::new(token, registry).context("INGEST_ADMIN_TOKEN cannot be used")?;
     let csrf = Csrf::new(token.unwrap_or(&settings.secrets.secret_token)).context("no form can be sent")?;
-    Ok(Private { common, guard: Data::new(guard), csrf: Data::new(csrf) })
+    Ok(Private {
+        common,
+        guard: Data::new(guard),
+        access: Data::new(Access::new(queue.clone())),
+        csrf: Data::new(csrf),
+    })
 }
 
 fn admin_server(private: &Private, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {

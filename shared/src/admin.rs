@@ -2,8 +2,9 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, Route, http::header, web};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::telemetry::Registry;
 
@@ -33,10 +34,13 @@ impl std::fmt::Debug for Admin {
     }
 }
 
-#[derive(Serialize)]
-struct Status<'a> {
-    status: &'a str,
-    msg: &'a str,
+/// The body of every answer that has nothing to show: a word for programs, and a sentence for people.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Answer<'a> {
+    /// A word, for programs.
+    pub status: &'a str,
+    /// What is the matter, and what to do about it.
+    pub msg: &'a str,
 }
 
 impl Admin {
@@ -44,24 +48,60 @@ impl Admin {
     pub fn routes(&self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.clone()))
-            .route("/livez", web::get().to(livez))
-            .route("/readyz", web::get().to(readyz))
-            .route("/metrics", web::get().to(metrics));
+            .service(web::resource("/livez").route(web::get().to(livez)).default_service(only("GET")))
+            .service(web::resource("/readyz").route(web::get().to(readyz)).default_service(only("GET")))
+            .service(web::resource("/metrics").route(web::get().to(metrics)).default_service(only("GET")));
     }
 }
 
-async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(Status { status: "ok", msg: "alive" })
+/// The answer to every method but `allowed`, for a resource that has routes for those.
+#[must_use]
+pub fn only(allowed: &'static str) -> Route {
+    web::to(move || async move {
+        let answer = Answer { status: "method_not_allowed", msg: "the method is not allowed here" };
+        HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allowed)).json(answer)
+    })
 }
 
-async fn readyz(admin: web::Data<Admin>) -> HttpResponse {
+/// The answer to a path that leads nowhere.
+pub async fn unknown() -> HttpResponse {
+    HttpResponse::NotFound().json(Answer { status: "not_found", msg: "there is nothing here" })
+}
+
+/// Whether the process is up
+#[utoipa::path(
+    get, path = "/livez", tag = "process", security(()),
+    responses((status = 200, body = Answer<'static>, description = "It is")),
+)]
+pub async fn livez() -> HttpResponse {
+    HttpResponse::Ok().json(Answer { status: "ok", msg: "alive" })
+}
+
+/// Whether the process can do its work
+#[utoipa::path(
+    get, path = "/readyz", tag = "process", security(()),
+    responses(
+        (status = 200, body = Answer<'static>, description = "It can"),
+        (status = 503, body = Answer<'static>, description = "It cannot: what it lacks"),
+    ),
+)]
+pub async fn readyz(admin: web::Data<Admin>) -> HttpResponse {
     match (admin.ready)().await {
-        Ok(()) => HttpResponse::Ok().json(Status { status: "ok", msg: "ready" }),
-        Err(lack) => HttpResponse::ServiceUnavailable().json(Status { status: "unavailable", msg: &lack }),
+        Ok(()) => HttpResponse::Ok().json(Answer { status: "ok", msg: "ready" }),
+        Err(lack) => HttpResponse::ServiceUnavailable().json(Answer { status: "unavailable", msg: &lack }),
     }
 }
 
-async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
+/// Metrics, for Prometheus
+#[utoipa::path(
+    get, path = "/metrics", tag = "process",
+    responses(
+        (status = 200, body = String, content_type = "application/openmetrics-text", description = "All of them"),
+        (status = 401, body = Answer<'static>, description = "The token is missing or wrong"),
+        (status = 421, body = Answer<'static>, description = "The listener is for its own machine alone"),
+    ),
+)]
+pub async fn metrics(admin: web::Data<Admin>) -> HttpResponse {
     if let Some(refresh) = &admin.refresh {
         refresh().await;
     }

@@ -1,11 +1,12 @@
 //! The one read model: what `worker status`, the API and the metrics show of the queue.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::model::{JobId, JobState, PoolName, RunnerName, Scope, WorkerName};
 
 /// The state of all pools and workers. Its JSON is the contract's.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Status {
     /// Every pool that the queue knows, by name.
     pub pools: Vec<PoolStatus>,
@@ -14,7 +15,7 @@ pub struct Status {
 }
 
 /// How many jobs of a pool are in which state.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct PoolStatus {
     /// The pool.
     pub name: PoolName,
@@ -61,7 +62,7 @@ impl PoolStatus {
 }
 
 /// A worker, as the queue sees it.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct WorkerStatus {
     /// Its name.
     pub name: WorkerName,
@@ -74,7 +75,7 @@ pub struct WorkerStatus {
 }
 
 /// A runner that has a slot of its pool.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct RunnerSlot {
     /// Its name; none before its container is made.
     pub name: Option<RunnerName>,

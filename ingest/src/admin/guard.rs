@@ -17,10 +17,11 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hmac::{Hmac, KeyInit as _, Mac as _, digest::InvalidLength};
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Serialize;
 use sha2::Sha256;
 use shared::telemetry::Registry;
 use tracing::{debug, warn};
+
+use shared::admin::Answer;
 
 /// What anybody may ask: whether the process is up, and what it lacks.
 const OPEN: [&str; 2] = ["/livez", "/readyz"];
@@ -88,18 +89,13 @@ impl Refusal {
     }
 
     fn answer(self) -> HttpResponse {
-        #[derive(Serialize)]
-        struct Json {
-            status: &'static str,
-            msg: String,
-        }
         let code = self.code();
         let mut response = HttpResponse::build(code);
         if code == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, CHALLENGE));
         }
         let status = if code == StatusCode::UNAUTHORIZED { "unauthorized" } else { "misdirected" };
-        response.json(Json { status, msg: self.to_string() })
+        response.json(Answer { status, msg: &self.to_string() })
     }
 }
 

@@ -1,12 +1,14 @@
 //! The private listener: for operators, their programs, and Prometheus.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the pages that have forms use it"))]
+mod access;
+mod api;
 mod csrf;
 mod guard;
 
-use actix_web::web::{Data, ServiceConfig};
-use shared::admin::Admin;
+use actix_web::web::{self, Data, ServiceConfig};
+use shared::admin::{Admin, unknown};
 
+pub(crate) use access::Access;
 pub(crate) use csrf::Csrf;
 pub(crate) use guard::{Guard, guard};
 
@@ -17,6 +19,8 @@ pub(crate) struct Private {
     pub(crate) common: Admin,
     /// Who may ask.
     pub(crate) guard: Data<Guard>,
+    /// The queue.
+    pub(crate) access: Data<Access>,
     /// Whether what is to be changed is asked for by a page or a program of ours.
     pub(crate) csrf: Data<Csrf>,
 }
@@ -24,7 +28,11 @@ pub(crate) struct Private {
 impl Private {
     /// Adds the routes to an application, which must be wrapped in [`guard()`].
     pub(crate) fn routes(&self, config: &mut ServiceConfig) {
-        config.app_data(self.guard.clone()).app_data(self.csrf.clone());
+        config.app_data(self.guard.clone()).app_data(self.csrf.clone()).app_data(self.access.clone());
         self.common.routes(config);
+        for (_path, resource) in api::resources() {
+            config.service(resource);
+        }
+        config.default_service(web::to(unknown));
     }
 }

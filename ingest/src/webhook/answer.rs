@@ -6,7 +6,8 @@ use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
 };
-use serde::Serialize;
+
+use shared::admin::Answer as Body;
 
 /// When to try again after 503, in seconds.
 const RETRY_AFTER: &str = "5";
@@ -109,13 +110,6 @@ impl From<Answer> for HttpResponse {
         if code == StatusCode::SERVICE_UNAVAILABLE {
             response.insert_header((header::RETRY_AFTER, RETRY_AFTER));
         }
-        response.json(Json { status: answer.verdict.word(), msg: &answer.msg })
+        response.json(Body { status: answer.verdict.word(), msg: &answer.msg })
     }
-}
-
-/// The body of every answer.
-#[derive(Serialize)]
-pub(super) struct Json<'a> {
-    pub(super) status: &'a str,
-    pub(super) msg: &'a str,
 }

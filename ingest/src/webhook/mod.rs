@@ -9,9 +9,9 @@ mod delivery;
 mod error;
 mod inbox;
 mod linger;
-mod receive;
+pub(crate) mod receive;
 mod refusals;
-mod routes;
+pub(crate) mod routes;
 mod sightings;
 mod signature;
 

@@ -16,12 +16,35 @@ use super::{
     error::ReceiveError,
     inbox::Inbox,
 };
+use shared::admin::Answer as Body;
 
 /// Receives one delivery from GitHub, and answers it.
 ///
 /// Answers 2xx only when what the delivery asks for is stored. After any error GitHub shows the delivery as failed, and
 /// it can be delivered again.
-pub(super) async fn receive(
+#[utoipa::path(
+    post, path = "/webhook", tag = "public", security(()), operation_id = "deliver",
+    params(
+        ("X-GitHub-Event" = String, Header, description = "The event; only `workflow_job` and `ping` lead to anything"),
+        ("X-GitHub-Delivery" = String, Header, description = "The delivery's GUID"),
+        ("X-Hub-Signature-256" = String, Header, description = "`sha256=` and the HMAC of the body, with the webhook's secret"),
+    ),
+    request_body(content(
+        (serde_json::Value = "application/json"),
+        (serde_json::Value = "application/x-www-form-urlencoded"),
+    ), description = "GitHub's event, as JSON or in a form's field `payload`"),
+    responses(
+        (status = 200, body = Body<'static>, description = "`duplicate`, `ignored` or `pong`: there is nothing to store"),
+        (status = 202, body = Body<'static>, description = "`queued`, `cancelled` or `noted`: what it asks for is stored"),
+        (status = 400, body = Body<'static>, description = "It is signed, but no JSON, or a header is missing"),
+        (status = 401, body = Body<'static>, description = "The signature is missing, malformed or wrong"),
+        (status = 408, body = Body<'static>, description = "The body did not arrive in time"),
+        (status = 413, body = Body<'static>, description = "The body is larger than `INGEST_MAX_BODY_BYTES`"),
+        (status = 415, body = Body<'static>, description = "The body is neither JSON nor a form"),
+        (status = 503, body = Body<'static>, description = "It cannot be stored now: deliver it again"),
+    ),
+)]
+pub(crate) async fn receive(
     register_at: RegisterAt,
     request: HttpRequest,
     payload: Payload,

@@ -2,13 +2,13 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, Route,
-    http::header,
     web::{self, Data, ServiceConfig},
 };
 
 use shared::model::RegisterAt;
 
-use super::{answer::Json, inbox::Inbox, receive::receive};
+use super::{inbox::Inbox, receive::receive};
+use shared::admin::{Answer, only, unknown};
 
 /// Adds the routes to an application whose data has an [`Inbox`].
 pub(crate) fn routes(config: &mut ServiceConfig) {
@@ -31,18 +31,10 @@ fn deliveries(register_at: RegisterAt) -> Route {
 }
 
 /// Says that the process is up. It does not ask the queue: `/readyz` of the private listener does.
-async fn heartbeat() -> HttpResponse {
-    HttpResponse::Ok().json(Json { status: "ok", msg: "ingest is up" })
-}
-
-async fn unknown() -> HttpResponse {
-    HttpResponse::NotFound().json(Json { status: "not_found", msg: "there is nothing here" })
-}
-
-/// The answer to every method but `allowed`.
-fn only(allowed: &'static str) -> Route {
-    web::to(move || async move {
-        let answer = Json { status: "method_not_allowed", msg: "the method is not allowed here" };
-        HttpResponse::MethodNotAllowed().insert_header((header::ALLOW, allowed)).json(answer)
-    })
+#[utoipa::path(
+    get, path = "/heartbeat", tag = "public", security(()),
+    responses((status = 200, body = Answer<'static>, description = "It is")),
+)]
+pub(crate) async fn heartbeat() -> HttpResponse {
+    HttpResponse::Ok().json(Answer { status: "ok", msg: "ingest is up" })
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // clippy knows test functions, not their support
 
 mod answers;
+mod api;
 mod app;
 mod bodies;
 mod client;

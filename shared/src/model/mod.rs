@@ -1,5 +1,6 @@
 //! The nouns: what they are and what makes them valid. Nothing here does I/O.
 
+mod age;
 mod call;
 mod docker;
 mod ids;
@@ -9,9 +10,11 @@ mod origin;
 mod pool;
 mod pools;
 mod runner;
+mod schema;
 mod scope;
 mod warm;
 
+pub use age::Age;
 pub use call::{Admission, Bucket, Caller, CallerKind, Demand, Heard, Hold, Pace, Ticket, Verdict};
 pub use docker::{Bytes, DockerAccess, DockerOptions, PullPolicy};
 pub use ids::{DeliveryId, JobId, PoolName, WorkerName};

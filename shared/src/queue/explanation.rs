@@ -4,12 +4,13 @@ use std::fmt;
 
 use serde::Serialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
 
 use super::{Event, JobRecord, What};
 use crate::model::{JobId, JobState, PoolName, Scope, WorkerName};
 
 /// Why a job is where it is, as a word for programs. The words are the contract's.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It never came, or it ended so long ago that nothing is known of it any more.
@@ -49,7 +50,7 @@ pub enum Reason {
 }
 
 /// The answer to why a job is where it is. Its JSON is the contract's.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Explanation {
     /// GitHub's id of the job.
     pub id: JobId,

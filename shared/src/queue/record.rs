@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::model::{JobId, JobState, Labels, PoolName, RepositoryName, RunnerName, Scope, WorkerName};
 
@@ -90,7 +91,7 @@ impl What {
 }
 
 /// One thing that happened to a job.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct Event {
     /// When, by the store's clock.
     #[serde(with = "time::serde::rfc3339")]
@@ -102,7 +103,7 @@ pub struct Event {
 }
 
 /// How a runner's container ended, written down before the container was removed.
-#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Deserialize, Serialize, ToSchema)]
 pub struct PostMortem {
     /// The runner.
     pub runner: RunnerName,
@@ -132,7 +133,7 @@ impl PostMortem {
 }
 
 /// Everything that is known of a job. Its JSON is the contract's, on the command line and in the API alike.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct JobRecord {
     /// GitHub's id of the job.
     pub id: JobId,

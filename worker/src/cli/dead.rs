@@ -1,11 +1,9 @@
 //! `worker dead list|replay|drop`
 
-use std::time::Duration;
-
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use shared::{
-    model::{JobId, Scope},
+    model::{Age, JobId, Scope},
     queue::DeadLetters,
 };
 
@@ -61,11 +59,11 @@ struct Which {
     #[arg(long)]
     scope: Option<Scope>,
     /// Those that died at least so long ago, such as 90s, 30m, 12h or 3d
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    older_than: Option<Duration>,
+    #[arg(long, value_name = "AGE")]
+    older_than: Option<Age>,
     /// Those that died at most so long ago
-    #[arg(long, value_name = "AGE", value_parser = age)]
-    newer_than: Option<Duration>,
+    #[arg(long, value_name = "AGE")]
+    newer_than: Option<Age>,
 }
 
 impl Which {
@@ -74,8 +72,8 @@ impl Which {
             jobs: self.jobs.clone(),
             error: self.error.clone(),
             scope: self.scope.clone(),
-            older_than: self.older_than,
-            newer_than: self.newer_than,
+            older_than: self.older_than.map(Age::duration),
+            newer_than: self.newer_than.map(Age::duration),
         }
     }
 }
@@ -133,35 +131,4 @@ fn told(ids: &[JobId], done: &str, change: &Change, json: bool) -> anyhow::Resul
         bail!("no dead letters, or not among those that are meant: {}", others.join(", "));
     }
     Ok(())
-}
-
-/// Reads `90s`, `30m`, `12h` or `3d`.
-fn age(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("an age is a number with s, m, h or d behind it, such as 12h, not {text:?}");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    let number: u32 = number.parse().map_err(|_| wrong())?;
-    Ok(Duration::from_secs(u64::from(number) * seconds))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_age_is_read_with_its_unit() {
-        assert_eq!(age("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(age("2m"), Ok(Duration::from_mins(2)));
-        assert_eq!(age("12h"), Ok(Duration::from_hours(12)));
-        assert_eq!(age("3d"), Ok(Duration::from_hours(72)));
-        for odd in ["", "s", "12", "-1s", "1.5h", "1 h", "3ä", "9999999999d"] {
-            assert!(age(odd).is_err(), "{odd:?}");
-        }
-    }
 }
