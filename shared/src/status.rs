@@ -39,6 +39,8 @@ pub struct PoolStatus {
     pub oldest_seconds: u64,
     /// Why its jobs are not started, but for one now and then; none if they are.
     pub stopped: Option<String>,
+    /// Why none of its jobs is started for a while, such as GitHub's limits; none if they are.
+    pub paused: Option<String>,
 }
 
 impl PoolStatus {
@@ -70,6 +72,10 @@ pub struct WorkerStatus {
     pub capacity: u64,
     /// How many it has.
     pub runners: u64,
+    /// The pools that it serves.
+    pub pools: Vec<PoolName>,
+    /// What keeps it from starting any runner; none if nothing does.
+    pub problem: Option<String>,
     /// How long ago it was heard of, in seconds.
     pub seen_seconds: u64,
 }

@@ -147,6 +147,12 @@ pub struct JobRecord {
     pub scope: Option<Scope>,
     /// Its repository.
     pub repository: Option<RepositoryName>,
+    /// Its name, as the workflow gives it; none of one that no pool takes. Any text.
+    pub name: Option<String>,
+    /// The name of its workflow. Any text.
+    pub workflow: Option<String>,
+    /// Its page at GitHub, as a delivery gave it. Any text.
+    pub html_url: Option<String>,
     /// The labels it demands.
     pub labels: Labels,
     /// How many attempts have failed.

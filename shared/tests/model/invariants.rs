@@ -16,6 +16,7 @@ pub(crate) fn check(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestC
     slots(keys)?;
     turns(keys)?;
     sums(keys)?;
+    waits(keys)?;
     records(pool, keys, model)?;
     lent(pool, keys, model)?;
     lines(pool, keys, model)?;
@@ -84,6 +85,19 @@ fn sums(keys: &Keys) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Of how many jobs it was counted how long they waited: never of more than began to run.
+fn waits(keys: &Keys) -> Result<(), TestCaseError> {
+    let number = |text: &str| text.parse::<i64>().unwrap();
+    let quarters: Vec<String> = keys.names("waits:").into_iter().map(|quarter| format!("waits:{quarter}")).collect();
+    let buckets =
+        quarters.iter().flat_map(|key| keys.members(key).into_iter().map(move |bucket| keys.get(key, bucket)));
+    let counted: Vec<i64> = buckets.flatten().map(number).collect();
+    prop_assert!(counted.iter().all(|jobs| *jobs >= 0), "{:?}", counted);
+    let ran = keys.names("job:").into_iter().filter(|entry| keys.get(&format!("job:{entry}"), "ran").is_some()).count();
+    prop_assert!(counted.iter().sum::<i64>() >= i64::try_from(ran).unwrap(), "{:?} of {}", counted, ran);
+    Ok(())
+}
+
 fn records(pool: usize, keys: &Keys, model: &Model) -> Result<(), TestCaseError> {
     let known = model.jobs.iter().filter(|(id, _)| pool_of(**id) == pool);
     let ids: BTreeSet<String> = known.clone().map(|(id, _)| stored(Entry::Own(*id))).collect();
@@ -125,6 +139,11 @@ fn record(id: u64, job: &Job, keys: &Keys) -> Result<(), TestCaseError> {
     prop_assert!(remembered <= 1, "job {id} remembers the ends of {remembered} leases");
     if job.state.is_leased() {
         hold(&key, &job.hold, keys)?;
+        prop_assert!(
+            !job.hold.busy || id >= WARM || field("ran").is_some(),
+            "nobody counted how long job {} waited",
+            id
+        );
         prop_assert_eq!(field("cancel").is_some(), job.cancel, "job {}", id);
     }
     Ok(())

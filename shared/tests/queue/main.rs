@@ -7,6 +7,7 @@ mod crossover;
 mod dead_letters;
 mod enqueue;
 mod explain;
+mod find;
 mod lease;
 mod limits;
 mod loss;
@@ -20,6 +21,7 @@ mod settle;
 mod stop;
 mod support;
 mod swap;
+mod waits;
 mod warm;
 
 const STORE: support::Kind = support::Kind::Redis;

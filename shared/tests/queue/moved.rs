@@ -44,9 +44,10 @@ fn unmatched(id: u64) -> Unmatched {
     }
 }
 
-/// All records, by id.
+/// All records, by id. What those that are pending wait for is not theirs, but their pool's.
 pub(crate) async fn records(test: &TestQueue) -> Vec<JobRecord> {
     let mut records = test.queue.jobs(None, 10_000).await.unwrap();
+    records.iter_mut().filter(|record| record.state == JobState::Pending).for_each(|record| record.reason.clear());
     records.sort_by_key(|record| record.id);
     records
 }
@@ -57,7 +58,10 @@ async fn left(test: &TestQueue) -> Vec<String> {
     let (_end, keys): (String, Vec<String>) = from_redis_value(scan).unwrap();
     let about_no_job = ["ring", "parked", "wake", "stats", "seq", "alive", "moved", "grace"];
     let kind = |key: &String| key.strip_prefix("gha:{default}:").unwrap().to_owned();
-    keys.iter().map(kind).filter(|key| !about_no_job.contains(&key.as_str()) && !key.starts_with("dlv:")).collect()
+    let is_of_a_job = |key: &String| {
+        !about_no_job.contains(&key.as_str()) && !["dlv:", "waits:"].iter().any(|kind| key.starts_with(kind))
+    };
+    keys.iter().map(kind).filter(is_of_a_job).collect()
 }
 
 pub(crate) async fn nothing_to_repair(test: &TestQueue) {

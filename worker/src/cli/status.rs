@@ -86,6 +86,7 @@ mod tests {
             dead: 1000,
             oldest_seconds: 77,
             stopped: Some("no reason".to_owned()),
+            paused: None,
         };
         let text = tables(&QueueStatus { pools: vec![pool], workers: Vec::new() });
         let text = anstream::adapter::strip_str(&text).to_string();

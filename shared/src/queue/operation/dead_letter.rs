@@ -4,7 +4,7 @@ use redis::cmd;
 
 use super::{Queue, job_ids, keys, read::moment, script};
 use crate::{
-    model::{JobId, PoolName},
+    model::{JobId, JobState, PoolName},
     queue::{DeadLetters, JobRecord, QueueError},
 };
 
@@ -20,8 +20,12 @@ impl Queue {
     pub async fn dead_letters(&self, which: &DeadLetters, most: usize) -> Result<Vec<JobRecord>, QueueError> {
         let mut found = Vec::new();
         for pool in self.pools().await? {
+            for named in which.jobs.chunks(PAGE) {
+                let named = self.meant(&pool, which, named).await?;
+                found.extend(named.into_iter().filter(|job| job.state == JobState::Dead));
+            }
             let mut from = 0;
-            while found.len() < most {
+            while which.jobs.is_empty() && found.len() < most {
                 let page = self.dead_page(&pool, from).await?;
                 if page.is_empty() {
                     break;
@@ -73,6 +77,15 @@ impl Queue {
     ) -> Result<Vec<JobId>, QueueError> {
         let mut taken = Vec::new();
         for pool in self.pools().await? {
+            for named in which.jobs.chunks(PAGE) {
+                let meant: Vec<u64> = self.meant(&pool, which, named).await?.iter().map(|job| job.id.get()).collect();
+                if !meant.is_empty() {
+                    taken.extend(job_ids(&act(&pool, &meant).await?)); // of those that are dead letters
+                }
+            }
+            if !which.jobs.is_empty() {
+                continue;
+            }
             // What was there at the beginning: a job that dies again at once is not taken out again and again.
             let count: usize = self.store.query(cmd("ZCARD").arg(keys::dead(&pool))).await?;
             let (mut looked_at, mut passed_over) = (0, 0);
@@ -99,12 +112,10 @@ impl Queue {
         Ok(job_ids(&page))
     }
 
-    /// The records of those that are meant.
-    async fn meant(&self, pool: &PoolName, which: &DeadLetters, page: &[JobId]) -> Result<Vec<JobRecord>, QueueError> {
-        let ids: Vec<JobId> =
-            page.iter().filter(|id| which.jobs.is_empty() || which.jobs.contains(id)).copied().collect();
+    /// The records of those of these jobs that are meant.
+    async fn meant(&self, pool: &PoolName, which: &DeadLetters, jobs: &[JobId]) -> Result<Vec<JobRecord>, QueueError> {
         let now = moment(i64::try_from(self.time().await?).unwrap_or(i64::MAX));
-        let records = self.records(&keys::prefix(pool), Some(pool), &ids).await?;
-        Ok(records.into_iter().filter(|record| now.is_some_and(|now| which.mean(record, now))).collect())
+        let is_meant = |record: &JobRecord| now.is_some_and(|now| which.mean(record, now));
+        self.records_where(&keys::prefix(pool), Some(pool), jobs, is_meant).await
     }
 }

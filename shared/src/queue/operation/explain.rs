@@ -14,8 +14,8 @@ use crate::{
 /// How many of those that have a pool's slots are named.
 const HOLDERS_MAX: usize = 10;
 
-/// The pool's leases, the scope's leases, why the pool is paused and for how many ms, why it is stopped.
-type Slots = (u32, u32, Option<String>, i64, Option<String>);
+/// The pool's leases, why the pool is paused and for how many ms, why it is stopped.
+type Slots = (u32, Option<String>, i64, Option<String>);
 
 /// The place of a job in its scope's list, counted from the end that is served last, the list's length, how many scopes take turns,
 /// how many of them wait at their limit, and some leases.
@@ -49,7 +49,7 @@ impl Queue {
         let fields = cmd("HMGET").arg(keys::job(&prefix, job.id)).arg("why").arg("served_by").to_owned();
         (facts.unmatched, facts.served_by) = self.store.query(&fields).await?;
         if let (JobState::Pending, Some(pool), Some(scope)) = (job.state, &job.pool, &job.scope) {
-            facts.place = self.place(pool, scope).await?;
+            facts.place = self.places(pool, std::slice::from_ref(scope)).await?.remove(0);
             self.line(&mut facts.place, (pool, scope, job.id)).await?;
         }
         if job.state == JobState::Delayed {
@@ -62,37 +62,41 @@ impl Queue {
         Ok(facts)
     }
 
-    /// What a pending job waits for.
-    pub(super) async fn why_pending(&self, pool: &PoolName, scope: &Scope) -> Result<String, QueueError> {
-        let place = self.place(pool, scope).await?;
-        Ok(explanation::pending(pool, scope, &place).1)
+    /// What the pending jobs of each of these scopes wait for.
+    pub(super) async fn why_pending(&self, pool: &PoolName, scopes: &[Scope]) -> Result<Vec<String>, QueueError> {
+        let places = self.places(pool, scopes).await?;
+        let why = |(scope, place)| explanation::pending(pool, scope, place).1;
+        Ok(scopes.iter().zip(&places).map(why).collect())
     }
 
-    /// What stands between the jobs of a scope and their runners.
-    async fn place(&self, pool: &PoolName, scope: &Scope) -> Result<Place, QueueError> {
+    /// What stands between the jobs of each of these scopes and their runners.
+    async fn places(&self, pool: &PoolName, scopes: &[Scope]) -> Result<Vec<Place>, QueueError> {
         let prefix = keys::prefix(pool);
         let limits = self.limits_of(pool).await?;
         let mut commands = pipe();
-        commands
-            .zcard(format!("{prefix}lease"))
-            .scard(format!("{prefix}active:{scope}"))
-            .get(format!("{prefix}paused"))
-            .pttl(format!("{prefix}paused"))
-            .hget(keys::stopped(pool), "why");
-        let (taken, active, paused, left, stopped): Slots = self.store.pipeline(&commands).await?;
+        commands.zcard(format!("{prefix}lease")).get(keys::paused(pool)).pttl(keys::paused(pool));
+        commands.hget(keys::stopped(pool), "why");
+        let (taken, paused, left, stopped): Slots = self.store.pipeline(&commands).await?;
+        let mut commands = pipe();
+        for scope in scopes {
+            commands.scard(format!("{prefix}active:{scope}"));
+        }
+        let active: Vec<u32> = self.store.pipeline(&commands).await?;
         let now = self.time().await?;
         let until = moment(i64::try_from(now).unwrap_or(i64::MAX).saturating_add(left.max(0)));
         let mut workers = self.announced().await?;
         workers
             .retain(|(_, worker)| worker.said.pools.contains(pool) && now.saturating_sub(worker.at) < self.lease_ms());
-        Ok(Place {
-            stopped,
-            paused: paused.map(|reason| (reason, until)),
+        let workers: Vec<_> = workers.into_iter().map(|(name, worker)| (name, worker.said.problem)).collect();
+        let places = scopes.iter().zip(active).map(|(scope, active)| Place {
+            stopped: stopped.clone(),
+            paused: paused.clone().map(|reason| (reason, until)),
             pool: (taken, limits.max_runners),
             scope: (active, limits.of_scope(scope)),
-            workers: workers.into_iter().map(|(name, worker)| (name, worker.said.problem)).collect(),
+            workers: workers.clone(),
             ..Place::default()
-        })
+        });
+        Ok(places.collect())
     }
 
     /// Who is before a job, and who has the slots.

@@ -70,6 +70,16 @@ pub(super) fn stopped(pool: &PoolName) -> String {
     format!("{}stopped", prefix(pool))
 }
 
+/// Why no job of a pool is started, for as long as it is there.
+pub(super) fn paused(pool: &PoolName) -> String {
+    format!("{}paused", prefix(pool))
+}
+
+/// The hash of how long jobs of a pool had waited that began to run in a quarter of an hour, counted from 1970 on.
+pub(super) fn waits(pool: &PoolName, quarter: u64) -> String {
+    format!("{}waits:{quarter}", prefix(pool))
+}
+
 /// There while a pool was audited of late.
 pub(super) fn audit(pool: &PoolName) -> String {
     format!("{}audit", prefix(pool))

@@ -45,6 +45,7 @@ impl Queue {
         jobs.sort_by_key(|job| Reverse((job.enqueued_at, job.id)));
         jobs.dedup_by_key(|job| job.id); // one may have gone from set to set meanwhile
         jobs.truncate(most);
+        self.tell_why_pending(&mut jobs).await?;
         Ok(jobs)
     }
 

@@ -15,6 +15,7 @@ mod dead_letter;
 mod demand;
 mod enqueue;
 mod explain;
+mod find;
 mod keys;
 mod limits;
 mod list;
@@ -30,6 +31,7 @@ mod seen;
 mod settle;
 mod totals;
 mod wait;
+mod waits;
 mod worker;
 
 use std::{

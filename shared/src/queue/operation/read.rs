@@ -2,10 +2,13 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use redis::{cmd, from_redis_value, pipe};
+use redis::{cmd, pipe};
 use time::OffsetDateTime;
 
-use super::{Queue, keys, script, worker::Announced};
+use super::{
+    Queue, keys, script,
+    worker::{Announced, Announcement},
+};
 use crate::{
     model::{JobId, JobMessage, JobState, PoolName, WorkerName},
     queue::{Event, JobRecord, PostMortem, QueueError, What},
@@ -22,8 +25,8 @@ const FIELDS: [&str; 12] =
 /// Those of how its runners ended, the one that is shown in front.
 const POST_MORTEMS: [&str; 2] = ["post_mortem:failed", "post_mortem:last"];
 
-/// The fields of a job's hash, and the list of its events.
-type Stored = (HashMap<String, String>, Vec<String>);
+/// The fields of a job's hash.
+type Fields = HashMap<String, String>;
 
 impl Queue {
     /// Everything that is known of a job; `None` if it is not known at all, or no longer.
@@ -34,17 +37,15 @@ impl Queue {
     pub async fn job(&self, job: JobId) -> Result<Option<JobRecord>, QueueError> {
         for pool in self.pools().await? {
             let prefix = keys::prefix(&pool);
-            if let Some(stored) = self.stored(&prefix, job).await? {
-                let mut record = record(job, Some(pool.clone()), stored);
+            if let Some(mut record) = self.records(&prefix, Some(&pool), &[job]).await?.pop() {
                 record.post_mortem = self.post_mortem(&prefix, job).await?;
                 if let (JobState::Pending, Some(scope)) = (record.state, &record.scope) {
-                    record.reason = self.why_pending(&pool, scope).await?;
+                    record.reason = self.why_pending(&pool, std::slice::from_ref(scope)).await?.remove(0);
                 }
                 return Ok(Some(record));
             }
         }
-        let unmatched = self.stored(keys::UNMATCHED, job).await?;
-        Ok(unmatched.map(|stored| record(job, None, stored)))
+        Ok(self.records(keys::UNMATCHED, None, &[job]).await?.pop())
     }
 
     /// The records of jobs in a pool; those that are gone are left out.
@@ -54,12 +55,44 @@ impl Queue {
         pool: Option<&PoolName>,
         jobs: &[JobId],
     ) -> Result<Vec<JobRecord>, QueueError> {
-        let stored = self.stored_all(prefix, jobs).await?;
-        Ok(stored.into_iter().map(|(job, stored)| record(job, pool.cloned(), stored)).collect())
+        self.records_where(prefix, pool, jobs, |_| true).await
     }
 
-    async fn stored(&self, prefix: &str, job: JobId) -> Result<Option<Stored>, QueueError> {
-        Ok(self.stored_all(prefix, &[job]).await?.pop().map(|(_, stored)| stored))
+    /// Those of them that are meant. What has happened to a job is no reason for it to be, for it is read only of those that are.
+    pub(super) async fn records_where(
+        &self,
+        prefix: &str,
+        pool: Option<&PoolName>,
+        jobs: &[JobId],
+        meant: impl Fn(&JobRecord) -> bool,
+    ) -> Result<Vec<JobRecord>, QueueError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut commands = pipe();
+        for job in jobs {
+            commands.cmd("HMGET").arg(keys::job(prefix, *job)).arg(&FIELDS);
+        }
+        let stored: Vec<Vec<Option<String>>> = self.store.pipeline(&commands).await?;
+        let fields = stored.into_iter().map(|values| {
+            let fields = FIELDS.into_iter().zip(values);
+            fields.filter_map(|(field, value)| Some((field.to_owned(), value?))).collect::<Fields>()
+        });
+        let known = jobs.iter().zip(fields).filter(|(_, fields)| fields.contains_key("state"));
+        let mut records: Vec<JobRecord> =
+            known.map(|(job, fields)| record(*job, pool.cloned(), &fields)).filter(meant).collect();
+        if !records.is_empty() {
+            let mut commands = pipe();
+            for record in &records {
+                commands.lrange(keys::events(prefix, record.id), 0, -1);
+            }
+            let events: Vec<Vec<String>> = self.store.pipeline(&commands).await?;
+            for (record, events) in records.iter_mut().zip(events) {
+                record.events = events.iter().filter_map(|line| event(line)).collect();
+                record.reason = reason(record.state, &record.events);
+            }
+        }
+        Ok(records)
     }
 
     /// How a job's runners ended. What cannot be read is left out.
@@ -67,28 +100,6 @@ impl Queue {
         let read = cmd("HMGET").arg(keys::job(prefix, job)).arg(&POST_MORTEMS).to_owned();
         let texts: Vec<Option<String>> = self.store.query(&read).await?;
         Ok(texts.into_iter().flatten().find_map(|text| serde_json::from_str(&text).ok()))
-    }
-
-    async fn stored_all(&self, prefix: &str, jobs: &[JobId]) -> Result<Vec<(JobId, Stored)>, QueueError> {
-        if jobs.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut commands = pipe();
-        for job in jobs {
-            commands.cmd("HMGET").arg(keys::job(prefix, *job)).arg(&FIELDS);
-            commands.lrange(keys::events(prefix, *job), 0, -1);
-        }
-        let stored: Vec<redis::Value> = self.store.pipeline(&commands).await?;
-        let read = jobs.iter().zip(stored.chunks_exact(2)).map(|(job, pair)| {
-            let values: Vec<Option<String>> = from_redis_value(pair[0].clone())?;
-            let fields = FIELDS.into_iter().zip(values);
-            let fields = fields.filter_map(|(field, value)| Some((field.to_owned(), value?))).collect();
-            Ok((*job, (fields, from_redis_value(pair[1].clone())?)))
-        });
-        let read: Result<Vec<(JobId, Stored)>, redis::ParsingError> = read.collect();
-        let mut read = read.map_err(|error| QueueError::Store(Box::new(error)))?;
-        read.retain(|(_, stored)| stored.0.contains_key("state"));
-        Ok(read)
     }
 
     /// Takes workers off the list that have been silent for so long that they are not shown any more.
@@ -122,7 +133,9 @@ impl Queue {
             let counts: [u64; 9] = self.store.script(&script::COUNT.key(&keys::prefix(&name))).await?;
             let [limit, pending, delayed, starting, running, orphaned, dead, oldest_ms, warm] = counts;
             let oldest_seconds = oldest_ms / 1000;
-            let stopped = self.store.query(cmd("HGET").arg(keys::stopped(&name)).arg("why")).await?;
+            let mut held_up = pipe();
+            held_up.hget(keys::stopped(&name), "why").get(keys::paused(&name));
+            let (stopped, paused) = self.store.pipeline(&held_up).await?;
             status.pools.push(PoolStatus {
                 name,
                 limit,
@@ -135,27 +148,27 @@ impl Queue {
                 warm,
                 oldest_seconds,
                 stopped,
+                paused,
             });
         }
         let now = self.time().await?;
         for (name, Announced { at, said }) in self.announced().await? {
             let seen_seconds = now.saturating_sub(at) / 1000;
             if seen_seconds < WORKER_MEMORY.as_secs() {
-                let (capacity, runners) = (said.capacity, said.runners);
-                status.workers.push(WorkerStatus { name, capacity, runners, seen_seconds });
+                let Announcement { capacity, runners, pools, problem } = said;
+                status.workers.push(WorkerStatus { name, capacity, runners, pools, problem, seen_seconds });
             }
         }
         Ok(status)
     }
 }
 
-/// Makes a record of what is stored. What cannot be read is left out rather than hiding the rest.
-fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRecord {
+/// Makes a record of what is stored, but for what has happened. What cannot be read is left out rather than hiding the rest.
+fn record(id: JobId, pool: Option<PoolName>, fields: &Fields) -> JobRecord {
     let text = |name: &str| fields.get(name).filter(|text| !text.is_empty()).cloned();
     let number = |name: &str| text(name).and_then(|text| text.parse().ok());
     let at = |name: &str| text(name).and_then(|ms| moment(ms.parse().ok()?));
     let message: Option<JobMessage> = text("msg").and_then(|text| serde_json::from_str(&text).ok());
-    let events: Vec<Event> = events.iter().filter_map(|line| event(line)).collect();
     let labels = match &message {
         Some(message) => message.labels.clone(),
         None => text("labels").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
@@ -164,9 +177,12 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
     JobRecord {
         id,
         state,
-        reason: reason(state, &events),
+        reason: String::new(),
         pool,
         scope: message.as_ref().map(|message| message.scope.clone()),
+        name: message.as_ref().map(|message| message.name.clone()),
+        workflow: message.as_ref().and_then(|message| message.workflow.clone()),
+        html_url: message.as_ref().and_then(|message| message.html_url.clone()),
         repository: message
             .and_then(|message| message.repository)
             .or_else(|| text("repo").and_then(|text| text.parse().ok())),
@@ -179,7 +195,7 @@ fn record(id: JobId, pool: Option<PoolName>, (fields, events): Stored) -> JobRec
         worker: text("worker").and_then(|text| text.parse().ok()),
         enqueued_at: at("enq"),
         ended_at: at("end"),
-        events,
+        events: Vec::new(),
         post_mortem: None,
     }
 }

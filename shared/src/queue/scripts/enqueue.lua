@@ -11,6 +11,7 @@ local state, idle, cancel, served, scope =
 if state == 'done' and idle and not cancel and not served then
   -- It waited at GitHub for something else, such as an approval, for longer than its runner waited for it.
   revive(ARGV[1])
+  redis.call('HDEL', job_key(ARGV[1]), 'ran')
   redis.call('HSET', job_key(ARGV[1]), 'since', now)
   event(ARGV[1], 'reopened', 'delivered again, by ' .. ARGV[2] .. '; its runner had found no job')
   push(ARGV[1], scope, false)

@@ -34,6 +34,43 @@ local function wake()
   end
 end
 
+-- Since when a job waits: since it came, or since it was replayed.
+local function waits_since(id)
+  local since, came = unpack(redis.call('HMGET', job_key(id), 'since', 'enq'))
+  return since or came or now
+end
+
+-- Whether an entry is a warm runner's, which was started without a job (refill.lua).
+local function is_warm(entry)
+  return string.sub(entry, 1, 1) == 'w'
+end
+
+-- Counts for how long a job has waited that runs since `at`: once, by the quarter of an hour, in buckets each of which is a fifth wider
+-- than the one before (waits.rs).
+local QUARTER_MS, WAITS_MEMORY_MS = 900000, 90000000
+local function count_wait(id, at)
+  local key = job_key(id)
+  local came, counted = unpack(redis.call('HMGET', key, 'enq', 'ran'))
+  if not came or counted or is_warm(id) then
+    return
+  end
+  local waited = math.max(1, at - waits_since(id))
+  local bucket = math.max(0, math.ceil(4 * math.log(waited / 250) / math.log(2)))
+  local quarter = math.floor(at / QUARTER_MS)
+  redis.call('HSET', key, 'ran', string.format('%d %d', quarter, bucket))
+  redis.call('HINCRBY', P .. 'waits:' .. string.format('%d', quarter), string.format('%d', bucket), 1)
+  redis.call('PEXPIRE', P .. 'waits:' .. string.format('%d', quarter), WAITS_MEMORY_MS)
+end
+
+-- Takes that back: it was another job that ran.
+local function uncount_wait(id)
+  local quarter, bucket = string.match(redis.call('HGET', job_key(id), 'ran') or '', '^(%d+) (%d+)$')
+  if quarter and redis.call('HEXISTS', P .. 'waits:' .. quarter, bucket) == 1 then
+    redis.call('HINCRBY', P .. 'waits:' .. quarter, bucket, -1)
+  end
+  redis.call('HDEL', job_key(id), 'ran')
+end
+
 -- Adds the events that a worker noted: ARGV from `first` on, each how many ms ago, word, detail. Of a runner that has a job the entry
 -- says so. The runner by which a stopped
 -- pool is tried again has shown that it can work once it has a job: then the others may start.
@@ -42,6 +79,9 @@ local function events_from(first, id, key)
     event(id, ARGV[i + 1], ARGV[i + 2], now - ARGV[i])
     if ARGV[i + 1] == 'running' then
       redis.call('HSET', key, 'busy', 1)
+      if key == job_key(id) then
+        count_wait(id, now - ARGV[i]) -- that of a runner which took another job is that one's (served.lua)
+      end
     end
     if ARGV[i + 1] == 'running' and redis.call('HGET', P .. 'stopped', 'trial') == id then
       redis.call('DEL', P .. 'stopped')
@@ -88,12 +128,6 @@ local function bury(id, err)
   count('died')
 end
 
--- Since when a job waits: since it came, or since it was replayed.
-local function waits_since(id)
-  local since, came = unpack(redis.call('HMGET', job_key(id), 'since', 'enq'))
-  return since or came or now
-end
-
 -- Puts a job into its scope's list, at the head if it is to be next.
 local function push(id, scope, head)
   redis.call('HSET', job_key(id), 'state', 'pending')
@@ -135,11 +169,6 @@ end
 -- The job that an entry belongs to.
 local function job_of(entry)
   return string.match(entry, '^[^~]+')
-end
-
--- Whether an entry is a warm runner's, which was started without a job (refill.lua).
-local function is_warm(entry)
-  return string.sub(entry, 1, 1) == 'w'
 end
 
 -- Ends the entry of a warm runner. That of one that came to nothing is soon forgotten, for there may be hundreds in a day.

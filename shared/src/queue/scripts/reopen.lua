@@ -116,6 +116,7 @@ function reopen(id, attempt, took, completed, keep_ms)
   end
   withdraw(id)
   redis.call('HDEL', key, 'end')
+  uncount_wait(id)
   event(id, 'reopened', says .. '; it waits for another')
   push(id, scope, true)
   return 'opened'

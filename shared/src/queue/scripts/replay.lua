@@ -9,7 +9,7 @@ for _, id in ipairs(ARGV) do
   if scope and redis.call('ZREM', P .. 'dead', id) == 1 then
     redis.call('HINCRBY', key, 'replays', 1)
     redis.call('HSET', key, 'attempts', 0, 'crashes', 0, 'since', now)
-    redis.call('HDEL', key, 'cancel', 'end')
+    redis.call('HDEL', key, 'cancel', 'end', 'ran')
     event(id, 'replayed', 'after: ' .. (redis.call('HGET', key, 'err') or ''))
     push(id, scope, false)
     count('replayed')

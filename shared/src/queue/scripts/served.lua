@@ -68,12 +68,14 @@ if is_leased(state) and other and is_free(other, others_attempt) and not (cancel
   and redis.call('HGET', job_key(other), 'scope') == scope then
   -- The runner that is made for this job is warm in the place of the other.
   redis.call('HSET', key, 'served_by', runner)
+  count_wait(id, now)
   set_free(id, attempt, state, scope, says .. '; its own waits for other jobs', keep_ms)
   return 'closed'
 end
 if other and leaves_a_runner(state, attempt, scope, left) then
   -- The runner that is made for this job, or that which is left to it, will do for the other, as long as it comes to something.
   redis.call('HSET', key, 'left', made_for .. ' ' .. runner)
+  count_wait(id, now)
   redis.call('HSET', job_key(other), 'heir', others_attempt .. ' ' .. id)
   if completed and redis.call('HGET', job_key(other), 'attempt') == others_attempt then
     ended(entry_of(other, others_attempt), detail, keep_ms)
@@ -88,6 +90,9 @@ if is_leased(state) then
   end
 end
 redis.call('HSET', key, 'served_by', runner)
+if other then
+  count_wait(id, now)
+end
 if state == 'pending' or state == 'delayed' or state == 'dead' then
   withdraw(id)
   event(id, ends_as, says)

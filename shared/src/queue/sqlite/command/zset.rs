@@ -42,7 +42,8 @@ pub(super) fn score(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     Ok(bulk(score.map(|score| score.to_string().into_bytes())))
 }
 
-/// `ZRANGE key first last [REV] [WITHSCORES]`, or `ZRANGE key least most BYSCORE LIMIT 0 count [WITHSCORES]`.
+/// `ZRANGE key first last [REV] [WITHSCORES]`, or `ZRANGE key least most BYSCORE LIMIT 0 count [WITHSCORES]`, or the latter with
+/// `most least` and `REV`.
 pub(super) fn range(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     let key = arguments.key()?;
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, f64>(1)?));
@@ -51,10 +52,16 @@ pub(super) fn range(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
             Some(limit) if arguments.is(limit + 1, "0") => arguments.number(limit + 2)?,
             _ => return Err(CommandError::Wrong("with BYSCORE it takes LIMIT 0 count here".to_owned())),
         };
-        let sql =
-            "SELECT member, score FROM zset WHERE key = ? AND score BETWEEN ? AND ? ORDER BY score, member LIMIT ?";
-        let (least, greatest): (f64, f64) = (arguments.number(1)?, arguments.number(2)?);
-        tables.all(sql, params![key, least, greatest, most], read)?
+        let (from, to): (f64, f64) = (arguments.number(1)?, arguments.number(2)?);
+        if arguments.find(3, "REV").is_some() {
+            let sql = "SELECT member, score FROM zset WHERE key = ? AND score BETWEEN ? AND ? \
+                       ORDER BY score DESC, member DESC LIMIT ?";
+            tables.all(sql, params![key, to, from, most], read)?
+        } else {
+            let sql =
+                "SELECT member, score FROM zset WHERE key = ? AND score BETWEEN ? AND ? ORDER BY score, member LIMIT ?";
+            tables.all(sql, params![key, from, to, most], read)?
+        }
     } else {
         let (first, last): (i64, i64) = (arguments.number(1)?, arguments.number(2)?);
         if first < 0 || last < -1 {
