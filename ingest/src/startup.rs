@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::{
-    admin::{Access, Csrf, Guard, Private, guard},
+    admin::{Access, Csrf, Dashboard, Guard, Private, guard},
     config::Settings,
     metrics::DeliveryMetrics,
     queue_metrics::QueueMetrics,
@@ -51,6 +51,7 @@ pub struct Application {
     admin: Server,
     port: u16,
     admin_port: u16,
+    dashboard: Data<Dashboard>,
     queue: Queue,
     pools: LivePools,
 }
@@ -74,6 +75,7 @@ impl Application {
         let registry = Registry::new("ingest");
         let queue = Queue::new(&settings.queue)?;
         let private = private(&settings, &registry, &queue)?;
+        let dashboard = private.dashboard.clone();
         let (admin, admin_port) = admin_server(&private, settings.ingest.admin_bind)?;
         let inbox = Inbox::new(
             Signatures::new(&settings.secrets).context("AUTOSCALER_SECRET_TOKEN cannot be used")?,
@@ -84,7 +86,7 @@ impl Application {
             queue.clone(),
         );
         let (public, port) = public_server(Data::new(inbox), settings.ingest.bind)?;
-        Ok(Self { public, admin, port, admin_port, queue, pools: settings.pools })
+        Ok(Self { public, admin, port, admin_port, dashboard, queue, pools: settings.pools })
     }
 
     /// The public listener's port: the one it was given, if that was not 0.
@@ -106,7 +108,7 @@ impl Application {
     ///
     /// When a listener stops by itself.
     pub async fn run_until_stopped(self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let Self { mut public, mut admin, port, admin_port, queue, pools } = self;
+        let Self { mut public, mut admin, port, admin_port, dashboard, queue, pools } = self;
         info!(port, admin_port, "Waiting for deliveries");
         let watch = async {
             queue.reached().await;
@@ -114,6 +116,7 @@ impl Application {
         };
         tokio::select! {
             () = watch => {}
+            () = dashboard.follow() => {}
             followed = pools.follow(shutdown.clone()) => followed.context("cannot listen for SIGHUP")?,
             ended = &mut public => {
                 ended.context("the public listener failed")?;
@@ -125,6 +128,7 @@ impl Application {
             }
             () = shutdown.cancelled() => {}
         }
+        dashboard.close();
         stop(&mut public).await.context("the public listener did not stop in an orderly way")?;
         let stopped = stop(&mut admin).await.context("the private listener did not stop in an orderly way");
         queue.let_go();
@@ -166,6 +170,7 @@ fn private(settings: &Settings, registry: &Registry, queue: &Queue) -> anyhow::R
         guard: Data::new(guard),
         access: Data::new(Access::new(queue.clone())),
         csrf: Data::new(csrf),
+        dashboard: Data::new(Dashboard::new(queue.clone())),
     })
 }
 

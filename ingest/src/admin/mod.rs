@@ -3,6 +3,7 @@
 mod access;
 mod api;
 mod csrf;
+mod dashboard;
 mod guard;
 
 use actix_web::web::{self, Data, ServiceConfig};
@@ -10,6 +11,7 @@ use shared::admin::{Admin, unknown};
 
 pub(crate) use access::Access;
 pub(crate) use csrf::Csrf;
+pub(crate) use dashboard::Dashboard;
 pub(crate) use guard::{Guard, guard};
 
 /// What the private listener answers from.
@@ -23,6 +25,8 @@ pub(crate) struct Private {
     pub(crate) access: Data<Access>,
     /// Whether what is to be changed is asked for by a page or a program of ours.
     pub(crate) csrf: Data<Csrf>,
+    /// What the pages are made from.
+    pub(crate) dashboard: Data<Dashboard>,
 }
 
 impl Private {
@@ -30,6 +34,7 @@ impl Private {
     pub(crate) fn routes(&self, config: &mut ServiceConfig) {
         config.app_data(self.guard.clone()).app_data(self.csrf.clone()).app_data(self.access.clone());
         self.common.routes(config);
+        dashboard::routes(&self.dashboard, config);
         for (_path, resource) in api::resources() {
             config.service(resource);
         }

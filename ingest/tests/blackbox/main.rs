@@ -8,6 +8,7 @@ mod app;
 mod bodies;
 mod client;
 mod guard;
+mod dashboard;
 mod jobs;
 mod origins;
 mod outage;
