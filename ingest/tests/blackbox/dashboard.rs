@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::{
-    model::WorkerName,
+    model::{JobState, WorkerName},
     queue::{Announcement, Reserved, Settlement},
 };
 use tokio::{
@@ -242,5 +242,85 @@ async fn so_many_streams_are_open_that_pages_are_answered_besides() {
         assert!(tokio::time::Instant::now() < until, "{}", stream.1);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    app.stop().await;
+}
+
+/// Posts a form, with these headers besides.
+async fn post(app: &App, headers: &str, body: &str) -> Response {
+    let length = body.len();
+    let request = format!(
+        "POST /dead HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\
+         content-type: application/x-www-form-urlencoded\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    client::send(app.admin_port, request.as_bytes()).await
+}
+
+/// Dead letters, and the token of the page that lists them.
+async fn dead_letters(app: &App, ids: &[u64]) -> String {
+    one_slot(app).await;
+    for id in ids {
+        assert_eq!(app.deliver(&event("queued", *id)).await.code, 202);
+        let lease = reserve(app).await;
+        let error = format!("it failed in way {id}");
+        app.queue.settle(lease, Settlement::Dead { error }).await.unwrap();
+    }
+    let body = assert_shows(app, "/dead", &ids.iter().map(|_| "it failed in way").collect::<Vec<_>>()).await;
+    let (_, token) = body.split_once("name=\"csrf\" value=\"").unwrap();
+    token.split_once('"').unwrap().0.to_owned()
+}
+
+async fn state(app: &App, id: u64) -> JobState {
+    app.job(id).await.unwrap().state
+}
+
+#[tokio::test]
+async fn dead_letters_are_replayed_and_dropped_one_some_and_all_that_match() {
+    let app = App::start().await;
+    let token = dead_letters(&app, &[1, 2, 3, 4, 5, 6]).await;
+    for (body, said) in [
+        ("replay=1", "replayed=1"),
+        ("drop=2&job=3", "dropped=1"),
+        ("drop=chosen&job=3&job=2", "dropped=1"),
+        ("replay=chosen", "replayed=0"),
+        ("replay=all&sure=yes&error=WAY+4", "error=WAY+4&replayed=1"),
+        ("drop=all&sure=yes", "dropped=2"),
+    ] {
+        let answer = post(&app, "", &format!("csrf={token}&{body}")).await;
+        assert_eq!((answer.code, answer.header("location")), (303, Some(format!("/dead?{said}").as_str())), "{body}");
+    }
+    let states = [
+        (1, JobState::Pending),
+        (2, JobState::Cancelled),
+        (3, JobState::Cancelled),
+        (4, JobState::Pending),
+        (5, JobState::Cancelled),
+        (6, JobState::Cancelled),
+    ];
+    for (id, expected) in states {
+        assert_eq!(state(&app, id).await, expected, "{id}");
+    }
+    assert_shows(&app, "/dead?dropped=2", &["2 dead letters were dropped."]).await;
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn nothing_is_changed_by_a_page_of_somebody_elses() {
+    let app = App::start().await;
+    let token = dead_letters(&app, &[1]).await;
+    let foreign = "sec-fetch-site: cross-site\r\norigin: https://evil.example\r\n";
+    for (headers, body, code) in [
+        ("", "replay=1".to_owned(), 403),
+        ("", "csrf=1.00&replay=1".to_owned(), 403),
+        (foreign, format!("csrf={token}&replay=1"), 403),
+        ("", format!("csrf={token}&replay=all"), 400),
+        ("", format!("csrf={token}&job=1"), 400),
+        ("", format!("csrf={token}&drop=none"), 400),
+    ] {
+        let answer = post(&app, headers, &body).await;
+        assert!(answer.code == code && answer.body.contains("Nothing was changed"), "{body}: {answer:?}");
+    }
+    assert_eq!(state(&app, 1).await, JobState::Dead);
+    assert_eq!(page(&app, "/dead?replay=1").await.code, 200);
+    assert_eq!(state(&app, 1).await, JobState::Dead, "to look changes nothing");
     app.stop().await;
 }

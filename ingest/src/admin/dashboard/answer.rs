@@ -65,7 +65,7 @@ pub(super) fn away(why: String) -> HttpResponse {
 
 /// Says what is wrong with the request.
 pub(super) fn wrong(status: StatusCode, why: String) -> HttpResponse {
-    let frame = Frame { title: "Not found".to_owned(), summary: why.clone(), every: 10, ..Frame::default() };
+    let frame = Frame { title: "Not possible".to_owned(), summary: why.clone(), every: 10, ..Frame::default() };
     with_status(status, &Wrong { frame, why })
 }
 

@@ -20,6 +20,7 @@ use super::{
     jobs::{JOBS_MAX, JobRow, given, job_row},
     words,
 };
+use crate::admin::csrf::Csrf;
 
 /// Which dead letters are asked for, as the form sends it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -39,6 +40,9 @@ pub(super) struct Asked {
     which: Which,
     /// Where it goes on.
     from: String,
+    /// How many have just been replayed, or dropped.
+    replayed: Option<u64>,
+    dropped: Option<u64>,
 }
 
 #[derive(Template)]
@@ -46,6 +50,10 @@ pub(super) struct Asked {
 struct Dead {
     frame: Frame,
     which: Which,
+    /// What has just been done.
+    done: Option<String>,
+    /// What proves that a form is this page's.
+    token: String,
     rows: Vec<JobRow>,
     /// How many there are, whether they are meant or not.
     all: u64,
@@ -53,8 +61,8 @@ struct Dead {
 }
 
 /// `GET /dead`
-pub(super) async fn page(dashboard: Data<Dashboard>, asked: Query<Asked>) -> HttpResponse {
-    let Asked { which, from } = asked.into_inner();
+pub(super) async fn page(dashboard: Data<Dashboard>, csrf: Data<Csrf>, asked: Query<Asked>) -> HttpResponse {
+    let Asked { which, from, replayed, dropped } = asked.into_inner();
     let (scope, from) = match parsed(&which, &from) {
         Ok(parsed) => parsed,
         Err(why) => return answer::wrong(StatusCode::BAD_REQUEST, why),
@@ -74,9 +82,11 @@ pub(super) async fn page(dashboard: Data<Dashboard>, asked: Query<Asked>) -> Htt
     let summary = words::count(all, "dead letter", "dead letters");
     let frame =
         Frame { title: "Dead letters".to_owned(), section: "dead", alerts: alerts(&reading), summary, every: 5 };
-    let more = found.more.map(|mark| address(&which, &mark.to_string()));
+    let more = found.more.map(|mark| which.address(&[("from", &mark.to_string())]));
     let rows = found.jobs.iter().map(|job| job_row(job, now)).collect();
-    answer::page(&Dead { frame, which, rows, all, more })
+    let done =
+        [(replayed, "replayed"), (dropped, "dropped")].into_iter().find_map(|(many, word)| Some(done(many?, word)));
+    answer::page(&Dead { frame, which, done, token: csrf.token(), rows, all, more })
 }
 
 fn parsed(which: &Which, from: &str) -> Result<(Option<Scope>, Option<JobsMark>), String> {
@@ -86,13 +96,23 @@ fn parsed(which: &Which, from: &str) -> Result<(Option<Scope>, Option<JobsMark>)
     Ok((scope, from.map_err(|()| "The address of this part of the list is incomplete.".to_owned())?))
 }
 
-/// The address of a part of the list.
-fn address(which: &Which, from: &str) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, value) in [("error", which.error.as_str()), ("scope", &which.scope), ("from", from)] {
-        if !value.is_empty() {
-            query.append_pair(name, value);
-        }
+/// What is said of dead letters that were changed.
+fn done(many: u64, word: &str) -> String {
+    match many {
+        0 => format!("No dead letter was {word}: none was ticked, or what was is none any more."),
+        many => format!("{} {word}.", words::count(many, "dead letter was", "dead letters were")),
     }
-    format!("/dead?{}", query.finish())
+}
+
+impl Which {
+    /// The address of the list of these, or of a part of it, with what there is to say besides.
+    pub(super) fn address(&self, more: &[(&str, &str)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("error", self.error.as_str()), ("scope", &self.scope)].iter().chain(more) {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        format!("/dead?{}", query.finish())
+    }
 }

@@ -4,6 +4,7 @@ mod alerts;
 mod answer;
 mod assets;
 mod dead;
+mod dead_change;
 mod job;
 mod jobs;
 mod live;
@@ -14,7 +15,7 @@ mod waits_plot;
 mod words;
 mod workers;
 
-use actix_web::web::{Data, ServiceConfig, get};
+use actix_web::web::{Data, ServiceConfig, get, post};
 use shared::queue::Queue;
 
 use live::Streams;
@@ -51,6 +52,7 @@ pub(crate) fn routes(dashboard: &Data<Dashboard>, config: &mut ServiceConfig) {
         .route("/jobs", get().to(jobs::page))
         .route("/jobs/{id}", get().to(job::page))
         .route("/dead", get().to(dead::page))
+        .route("/dead", post().to(dead_change::change))
         .route("/workers", get().to(workers::page))
         .route("/live", get().to(live::stream))
         .route("/assets/{name}", get().to(assets::file));

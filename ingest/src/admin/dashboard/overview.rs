@@ -83,7 +83,7 @@ fn pool_row(pool: &PoolStatus, reading: &Reading) -> PoolRow {
     let serving: Vec<String> = reading.serving(pool).map(|worker| worker.name.to_string()).collect();
     PoolRow {
         used,
-        percent: if pool.limit == 0 { 0 } else { (used * 100 / pool.limit).min(100) },
+        percent: (used * 100).checked_div(pool.limit).unwrap_or(0).min(100),
         oldest: if pool.pending == 0 { "–".to_owned() } else { words::seconds(pool.oldest_seconds) },
         is_served: !serving.is_empty(),
         served: if serving.is_empty() { "no worker".to_owned() } else { serving.join(", ") },

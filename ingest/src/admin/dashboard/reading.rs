@@ -26,7 +26,7 @@ pub(super) struct Reading {
     pub(super) status: Status,
     pub(super) runners: Vec<RunnerSlot>,
     /// What has happened so far, of all pools.
-    totals: [u64; Happening::ALL.len()],
+    pub(super) totals: [u64; Happening::ALL.len()],
     /// A worker that was silent for so long has lost its jobs.
     pub(super) lease_seconds: u64,
 }
@@ -62,10 +62,13 @@ impl Reading {
     }
 }
 
+/// What came of a reading, or why nothing did.
+type Read = Result<Arc<Reading>, String>;
+
 /// The last reading of each kind, with its time.
 pub(super) struct Readings {
     queue: Queue,
-    last: Mutex<Option<(Instant, Result<Arc<Reading>, String>)>>,
+    last: Mutex<Option<(Instant, Read)>>,
     waits: Mutex<Option<(Instant, Arc<[Waits]>)>>,
 }
 
@@ -75,10 +78,9 @@ impl Readings {
     }
 
     /// What is to be seen now, or was within the last second; an error says why it cannot be read.
-    pub(super) async fn now(&self) -> Result<Arc<Reading>, String> {
+    pub(super) async fn now(&self) -> Read {
         let mut last = self.last.lock().await; // whoever comes meanwhile gets the same reading
-        if let Some((at, reading)) = last.as_ref().filter(|(at, _)| at.elapsed() < AGE_MAX) {
-            let _at = at;
+        if let Some((_, reading)) = last.as_ref().filter(|(at, _)| at.elapsed() < AGE_MAX) {
             return reading.clone();
         }
         let reading = answer::read(self.read()).await.map(Arc::new);

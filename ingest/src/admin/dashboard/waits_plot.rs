@@ -63,8 +63,8 @@ impl Plot {
                 let wait = quarter.quantile(part);
                 if let Some(wait) = wait {
                     let (x, next, y) = (x(place), x(place + 1), y(wait.as_secs_f64()));
-                    path +=
-                        &if is_drawing { format!("V{y:.1}H{next:.1}") } else { format!("M{x:.1} {y:.1}H{next:.1}") };
+                    let from = if is_drawing { format!("V{y:.1}") } else { format!("M{x:.1} {y:.1}") };
+                    path.extend([from, format!("H{next:.1}")]);
                 }
                 is_drawing = wait.is_some();
             }

@@ -20,7 +20,7 @@ const RUNNERS_MAX: usize = 500;
 
 #[derive(Template)]
 #[template(path = "workers.html")]
-struct Workers {
+struct Page {
     frame: Frame,
     workers: Vec<WorkerRow>,
     runners: Vec<RunnerRow>,
@@ -59,7 +59,7 @@ pub(super) async fn page(dashboard: Data<Dashboard>) -> HttpResponse {
     let there = workers.iter().filter(|worker| worker.is_there).count() as u64;
     let up = reading.runners.len() as u64;
     let summary = format!("{}, {}", words::count(there, "worker", "workers"), words::count(up, "runner", "runners"));
-    answer::page(&Workers {
+    answer::page(&Page {
         frame: Frame { title: "Workers".to_owned(), section: "workers", alerts: alerts(&reading), summary, every: 5 },
         workers,
         runners: reading.runners.iter().take(RUNNERS_MAX).map(runner_row).collect(),

@@ -20,16 +20,31 @@
 
   const key = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.id : '');
 
-  // Makes the children of one element those of another one. What has an id is found again wherever it is now.
+  // Takes a node out, and returns the one behind it. Focus that is in it goes to the page, not to nowhere.
+  const drop = (node) => {
+    const next = node.nextSibling;
+    if (node.contains(document.activeElement)) main.focus({ preventScroll: true });
+    node.remove();
+    return next;
+  };
+
+  // Makes the children of one element those of another one. What has an id is found again, and stays where it is if it can.
   const morphChildren = (old, made) => {
+    const wanted = new Set([...made.childNodes].map(key).filter(Boolean));
     const known = new Map();
-    for (const child of old.childNodes) {
-      if (key(child)) known.set(key(child), child);
+    for (const child of [...old.childNodes]) {
+      if (wanted.has(key(child))) known.set(key(child), child);
+      else if (key(child)) drop(child);
     }
     let place = old.firstChild;
     for (const want of [...made.childNodes]) {
-      let found = key(want) ? known.get(key(want)) : place;
-      if (found && !key(want) && key(found)) found = null;
+      let found = null;
+      if (key(want)) {
+        found = known.get(key(want)) || null;
+        while (found && place && place !== found && !key(place)) place = drop(place);
+      } else if (place && !key(place)) {
+        found = place;
+      }
       if (found && found.nodeType === want.nodeType && found.nodeName === want.nodeName) {
         if (found === place) place = place.nextSibling;
         else old.insertBefore(found, place);
@@ -38,12 +53,7 @@
         old.insertBefore(document.importNode(want, true), place);
       }
     }
-    while (place) {
-      const next = place.nextSibling;
-      if (place.contains(document.activeElement)) main.focus({ preventScroll: true });
-      place.remove();
-      place = next;
-    }
+    while (place) place = drop(place);
   };
 
   const morph = (old, made) => {
@@ -88,8 +98,10 @@
       const made = new DOMParser().parseFromString(await answer.text(), 'text/html');
       const madeMain = made.getElementById('main');
       if (madeMain && !paused) {
+        const focused = document.activeElement;
         document.title = made.title;
         morph(main, madeMain);
+        if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
         say();
       }
     } catch {
