@@ -59,6 +59,7 @@ impl PoolStatus {
             warm: 0,
             oldest_seconds: 0,
             stopped: None,
+            paused: None,
         }
     }
 }

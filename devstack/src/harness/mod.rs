@@ -2,6 +2,7 @@
 //! folder and on ports of its own, and is gone with everything it made when its handle is dropped.
 
 mod bridge;
+mod browser;
 mod certificates;
 mod child;
 mod clock;
@@ -21,6 +22,7 @@ mod redis_sentinel;
 mod signals;
 mod tool;
 
+pub use browser::Browser;
 pub use certificates::Certificates;
 pub use clock::Clock;
 pub use engine::{Engine, EngineOptions};

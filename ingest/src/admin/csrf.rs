@@ -52,7 +52,6 @@ impl Csrf {
     }
 
     /// A token for the forms of a page, to be sent back as a field of each.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pages that have forms use it"))]
     pub(crate) fn token(&self) -> String {
         self.at(now())
     }
@@ -62,7 +61,6 @@ impl Csrf {
     /// # Errors
     ///
     /// [`CsrfProblem`]; the answer is 403, and says it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the pages that have forms use it"))]
     pub(crate) fn prove_form(&self, headers: &HeaderMap, token: Option<&str>) -> Result<(), CsrfProblem> {
         from_here(headers)?;
         self.check(token.ok_or(CsrfProblem::Missing)?, now())

@@ -29,13 +29,9 @@ impl JobFilter {
         self.states.is_empty() || self.states.contains(&state)
     }
 
-    /// Whether not each job of a pool is looked for.
-    pub(super) fn is_narrow(&self) -> bool {
-        !self.states.is_empty()
-            || self.scope.is_some()
-            || self.of_scope.is_some()
-            || self.error.is_some()
-            || self.text.is_some()
+    /// Whether it takes a job's record to tell whether it is looked for, rather than its pool and state.
+    pub(super) fn has_words(&self) -> bool {
+        self.scope.is_some() || self.of_scope.is_some() || self.error.is_some() || self.text.is_some()
     }
 
     /// Whether a job is looked for.

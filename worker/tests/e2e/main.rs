@@ -4,6 +4,7 @@
 
 mod burst;
 mod commands;
+mod dashboard;
 mod engine;
 mod errors;
 mod job;

@@ -42,6 +42,7 @@ pub(crate) struct World {
     pub(crate) ingest: Process,
     pub(crate) name: String,
     pub(crate) admin_port: u16,
+    pub(crate) ingest_admin_port: u16,
     ingest_url: String,
     worker_spec: ProcessSpec,
     http: reqwest::Client,
@@ -93,7 +94,7 @@ impl World {
         let home = files.path().join("home");
         let queue = redis.as_ref().map_or_else(|| format!("sqlite:{}", home.join(USUAL).display()), RedisServer::url);
 
-        let ingest_port = free_port().unwrap();
+        let (ingest_port, ingest_admin_port) = (free_port().unwrap(), free_port().unwrap());
         let ingest_url = format!("http://127.0.0.1:{ingest_port}");
         let common = [
             if options.queue { ("QUEUE_URL", queue.clone()) } else { ("HOME", home.display().to_string()) },
@@ -106,7 +107,7 @@ impl World {
             .envs(common.clone())
             .env("AUTOSCALER_SECRET_TOKEN", SECRET)
             .env("INGEST_BIND", format!("127.0.0.1:{ingest_port}"))
-            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{}", free_port().unwrap()));
+            .env("INGEST_ADMIN_BIND", format!("127.0.0.1:{ingest_admin_port}"));
         let name = format!("e2e-{}", free_port().unwrap());
         let admin_port = free_port().unwrap();
         let worker_spec = ProcessSpec::new(env!("CARGO_BIN_EXE_worker"))
@@ -127,6 +128,7 @@ impl World {
             ingest: Process::start(&ingest).unwrap(),
             name,
             admin_port,
+            ingest_admin_port,
             ingest_url,
             worker_spec,
             http: reqwest::Client::new(),

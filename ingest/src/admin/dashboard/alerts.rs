@@ -64,20 +64,7 @@ mod tests {
     use super::*;
 
     fn pool(name: &str) -> PoolStatus {
-        PoolStatus {
-            name: name.parse().unwrap(),
-            limit: 5,
-            pending: 2,
-            delayed: 0,
-            starting: 0,
-            running: 0,
-            orphaned: 0,
-            dead: 0,
-            warm: 0,
-            oldest_seconds: 7,
-            stopped: None,
-            paused: None,
-        }
+        PoolStatus { limit: 5, pending: 2, oldest_seconds: 7, ..PoolStatus::nothing_in(name.parse().unwrap()) }
     }
 
     fn worker(seen_seconds: u64, problem: Option<&str>) -> WorkerStatus {

@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// How many entries of a set are looked at with one call to the store where not each is meant.
-const STEP: usize = 200;
+const STEP: usize = 100;
 
 /// How many entries are looked at for one page.
-const LOOK_MAX: usize = 1000;
+const LOOK_MAX: usize = 500;
 
 /// The sets that jobs are in, with the states that they have there, in the order of a list.
 const SETS: [(&str, &[JobState]); 5] = [
@@ -86,10 +86,12 @@ impl Queue {
         mut from: Option<JobsMark>,
         search: &mut Search<'_>,
     ) -> Result<Option<JobsMark>, QueueError> {
-        if !SETS[set].1.iter().any(|state| search.filter.has_state(*state)) {
+        let (_, states) = SETS[set];
+        if !states.iter().any(|state| search.filter.has_state(*state)) {
             return Ok(None);
         }
-        let step = if search.filter.is_narrow() { STEP } else { search.most };
+        let is_each_meant = !search.filter.has_words() && states.iter().all(|state| search.filter.has_state(*state));
+        let step = if is_each_meant { search.most } else { STEP };
         loop {
             let entries = self.next_entries(&search.parts, set, from, step).await?;
             let mut meant = self.meant_of(set, &entries, search).await?;
