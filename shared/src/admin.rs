@@ -1,6 +1,10 @@
 //! The private listener that both processes have: `/livez`, `/readyz`, `/metrics`.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::{Future, Ready, ready},
+    pin::Pin,
+    sync::Arc,
+};
 
 use actix_web::{HttpResponse, Route, http::header, web};
 use serde::Serialize;
@@ -64,8 +68,8 @@ pub fn only(allowed: &'static str) -> Route {
 }
 
 /// The answer to a path that leads nowhere.
-pub async fn unknown() -> HttpResponse {
-    HttpResponse::NotFound().json(Answer { status: "not_found", msg: "there is nothing here" })
+pub fn unknown() -> Ready<HttpResponse> {
+    ready(HttpResponse::NotFound().json(Answer { status: "not_found", msg: "there is nothing here" }))
 }
 
 /// Whether the process is up
