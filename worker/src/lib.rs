@@ -15,6 +15,7 @@ pub mod doctor;
 pub mod engine;
 pub mod fulfil;
 pub mod governor;
+mod init;
 pub mod janitor;
 pub mod keeper;
 mod limits;

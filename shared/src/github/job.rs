@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde::{Deserialize, Deserializer};
+use time::OffsetDateTime;
 
 use super::{Github, GithubError, call::Call, permission::Permission};
 use crate::model::{JobId, Label, Labels, RepositoryName, Scope};
@@ -19,6 +20,9 @@ pub struct Job {
     /// The runner that took it, if one has.
     #[serde(default, deserialize_with = "unless_empty")]
     pub runner_name: Option<String>,
+    /// When it was made, which is when it began to wait.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub created_at: Option<OffsetDateTime>,
     /// Its workflow run.
     #[serde(default)]
     pub run_id: u64,

@@ -2,6 +2,7 @@
 //! wins. Each concern has a struct beside its user, read here by its prefix. All problems are reported together, by
 //! the variable's name.
 
+pub mod dotenv;
 mod environment;
 mod value;
 mod webhook;

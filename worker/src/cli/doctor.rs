@@ -2,9 +2,9 @@
 
 use clap::Args;
 use serde_json::json;
-use shared::settings::SettingsError;
+use shared::{model::Scope, settings::SettingsError};
 
-use super::target::Place;
+use super::{table::style, target::Place};
 use crate::{
     config::Settings,
     doctor::{self, Finding, Verdict},
@@ -19,12 +19,20 @@ pub(super) struct Doctor {
 
 impl Doctor {
     pub(super) async fn run(&self, settings: Result<&Settings, &SettingsError>, json: bool) -> anyhow::Result<()> {
-        let findings = match settings {
-            Ok(settings) => Box::pin(doctor::look(settings, self.place.scope())).await,
-            Err(error) => doctor::unsound(error),
-        };
-        report(&findings, json)
+        match settings {
+            Ok(settings) => look(settings, self.place.scope(), json).await,
+            Err(error) => report(&doctor::unsound(error), json),
+        }
     }
+}
+
+/// Looks at everything, and at this place, and prints what was found.
+///
+/// # Errors
+///
+/// When something of it is a failure.
+pub(super) async fn look(settings: &Settings, place: Option<Scope>, json: bool) -> anyhow::Result<()> {
+    report(&Box::pin(doctor::look(settings, place)).await, json)
 }
 
 /// Prints what was found.
@@ -32,13 +40,13 @@ impl Doctor {
 /// # Errors
 ///
 /// When something of it is a failure.
-pub(super) fn report(findings: &[Finding], json: bool) -> anyhow::Result<()> {
+fn report(findings: &[Finding], json: bool) -> anyhow::Result<()> {
     let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
     let (failures, warnings) = (count(Verdict::Failure), count(Verdict::Warning));
     if json {
         println!("{}", json!({ "failures": failures, "warnings": warnings, "findings": findings }));
     } else {
-        print!("{}", sheet(findings));
+        anstream::print!("{}", sheet(findings));
     }
     match failures {
         0 => Ok(()),
@@ -50,7 +58,8 @@ pub(super) fn report(findings: &[Finding], json: bool) -> anyhow::Result<()> {
 fn sheet(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|Finding { subject, check, verdict, found, advice }| {
         let advice = advice.as_ref().map(|advice| format!("{:18} → {advice}\n", "")).unwrap_or_default();
-        format!("{verdict:<8} {subject:<9} {check}: {found}\n{advice}")
+        let style = style(&verdict.to_string());
+        format!("{style}{verdict:<8}{style:#} {subject:<9} {check}: {found}\n{advice}")
     });
     lines.collect()
 }
@@ -74,7 +83,7 @@ mod tests {
         let both = [finding(Verdict::Failure, None), finding(Verdict::Ok, None)];
         assert_eq!(report(&both, true).unwrap_err().to_string(), "1 of 2 checks failed");
         assert_eq!(
-            sheet(&sound),
+            anstream::adapter::strip_str(&sheet(&sound)).to_string(),
             "ok       queue     latency: 1 ms\nwarning  queue     latency: 1 ms\n                   → do so\n"
         );
     }

@@ -4,13 +4,11 @@ use std::str::FromStr;
 
 use clap::Args;
 use shared::{
-    github::{Github, Job, JobStatus},
     model::{JobId, RepositoryName},
     queue::{Explanation, Reason},
-    telemetry::chain,
 };
 
-use super::{job::timeline, table::aligned};
+use super::{job::timeline, table::aligned, undelivered};
 use crate::config::Settings;
 
 /// Says why a job is where it is.
@@ -60,61 +58,11 @@ impl Explain {
         let mut explanation = settings.queue.explain(self.job.id).await?;
         if explanation.reason == Reason::UnknownJob {
             explanation.text += " ";
-            explanation.text += &self.ask_github(settings).await;
+            let (id, repository) = (self.job.id, self.job.repository.as_ref());
+            explanation.text += &Box::pin(undelivered::explain(settings, id, repository)).await;
         }
         anstream::println!("{}", if json { serde_json::to_string(&explanation)? } else { sheet(&explanation) });
         Ok(())
-    }
-
-    /// What GitHub says of a job that the queue does not know.
-    async fn ask_github(&self, settings: &Settings) -> String {
-        let Some(repository) = &self.job.repository else {
-            return "Give the address of its page, and GitHub is asked for it.".to_owned();
-        };
-        if settings.github.credential().is_none() {
-            return "GitHub cannot be asked for it: there is no credential here.".to_owned();
-        }
-        let asked = match Github::new(&settings.github) {
-            Ok(github) => github.job(repository, self.job.id).await,
-            Err(error) => Err(error),
-        };
-        match asked {
-            Ok(job) => of_github(&job, settings, repository),
-            Err(error) => format!("GitHub was asked for it: {}.", chain(&error)),
-        }
-    }
-}
-
-/// What follows from what GitHub says of a job that the queue does not know.
-fn of_github(job: &Job, settings: &Settings, repository: &RepositoryName) -> String {
-    match job.status {
-        JobStatus::Queued => {
-            let pools = settings.pools.all();
-            let routed =
-                job.demands().map(|labels| (pools.route(&labels, repository).map(|pool| pool.name.clone()), labels));
-            let (covered, next) = match routed {
-                Some((Ok(pool), labels)) => {
-                    let next =
-                        "; worker reconcile puts it into the queue at once, if a job of its repository has come before";
-                    (format!("pool {pool} covers its labels, {labels}"), next)
-                }
-                Some((Err(unrouted), _)) => (unrouted.to_string(), ""),
-                None => ("no runner can have its labels".to_owned(), ""),
-            };
-            format!(
-                "At GitHub it is queued, so its delivery failed, or there is no webhook: see Recent Deliveries there. By pools.toml as \
-                 it is here, {covered}{next}."
-            )
-        }
-        JobStatus::InProgress => match &job.runner_name {
-            Some(runner) => format!("At GitHub it runs, on {runner}."),
-            None => "At GitHub it runs.".to_owned(),
-        },
-        JobStatus::Completed => {
-            format!("At GitHub it has ended: {}.", job.conclusion.as_deref().unwrap_or("without a conclusion"))
-        }
-        JobStatus::Waiting => "At GitHub it waits for an approval, and is delivered once it has that.".to_owned(),
-        _ => "GitHub has it in a state that is not known here.".to_owned(),
     }
 }
 

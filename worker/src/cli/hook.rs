@@ -88,6 +88,27 @@ struct Added {
     changed: Vec<HookChange>,
 }
 
+impl Added {
+    /// What was done, for programs.
+    fn done(&self) -> &'static str {
+        match self {
+            Self { is_new: true, .. } => "made",
+            Self { changed, .. } if changed.is_empty() => "unchanged",
+            Self { .. } => "corrected",
+        }
+    }
+
+    /// The same for people.
+    fn text(&self, at: &str, url: &PayloadUrl) -> String {
+        let which = self.id.map_or_else(|| format!("the webhook of {at}"), |id| format!("the webhook {id} of {at}"));
+        match self.done() {
+            "made" => format!("Made {which}: GitHub sends a ping to {url} now."),
+            "unchanged" => format!("Left {which} as it was, and set its secret again: GitHub does not say what it is."),
+            _ => format!("Corrected {which} ({}), and set its secret.", words(&self.changed)),
+        }
+    }
+}
+
 impl Hook {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
         let github = Github::new(&settings.github)?;
@@ -99,6 +120,26 @@ impl Hook {
     }
 }
 
+/// Makes or corrects the webhook of a place, and says what was done.
+///
+/// # Errors
+///
+/// When the secret is not set, or GitHub refuses.
+pub(super) async fn make(settings: &Settings, scope: &Scope, url: &PayloadUrl) -> anyhow::Result<String> {
+    let wish = wish(url, settings.secrets.current())?;
+    let added = make_or_correct(&Github::new(&settings.github)?, scope, &wish).await?;
+    Ok(added.text(&scope.to_string(), url))
+}
+
+fn wish(url: &PayloadUrl, secret: Option<&SecretString>) -> anyhow::Result<HookSettings> {
+    let secret = secret.cloned().ok_or_else(|| {
+        anyhow::anyhow!(
+            "AUTOSCALER_SECRET_TOKEN is not set: set it to the secret that ingest has, and the webhook gets it"
+        )
+    })?;
+    Ok(HookSettings { url: url.clone(), secret })
+}
+
 async fn add(
     github: &Github,
     owner: &Owner,
@@ -106,38 +147,19 @@ async fn add(
     secret: Option<&SecretString>,
     json: bool,
 ) -> anyhow::Result<()> {
-    let secret = secret.cloned().ok_or_else(|| {
-        anyhow::anyhow!(
-            "AUTOSCALER_SECRET_TOKEN is not set: set it to the secret that ingest has, and the webhook gets it"
-        )
-    })?;
-    let wish = HookSettings { url: url.clone(), secret };
+    let wish = wish(url, secret)?;
     let (at, added) = match owner.scope() {
         Some(scope) => (scope.to_string(), make_or_correct(github, &scope, &wish).await?),
         None => ("the GitHub App".to_owned(), correct_app(github, &wish).await?),
     };
-    let done = match &added {
-        Added { is_new: true, .. } => "made",
-        Added { changed, .. } if changed.is_empty() => "unchanged",
-        Added { .. } => "corrected",
-    };
     if json {
         println!(
             "{}",
-            json!({ "id": added.id, "at": at, "url": url.to_string(), "done": done, "changed": added.changed })
+            json!({ "id": added.id, "at": at, "url": url.to_string(), "done": added.done(), "changed": added.changed })
         );
         return Ok(());
     }
-    let which = added.id.map_or_else(|| format!("the webhook of {at}"), |id| format!("the webhook {id} of {at}"));
-    println!(
-        "{}",
-        match (done, words(&added.changed)) {
-            ("made", _) => format!("Made {which}: GitHub sends a ping to {url} now."),
-            ("unchanged", _) =>
-                format!("Left {which} as it was, and set its secret again: GitHub does not say what it is."),
-            (_, changed) => format!("Corrected {which} ({changed}), and set its secret."),
-        }
-    );
+    println!("{}", added.text(&at, url));
     Ok(())
 }
 
@@ -185,7 +207,7 @@ async fn list(github: &Github, owner: &Owner, json: bool) -> anyhow::Result<()> 
         Some(scope) => rows(github, &scope).await?,
         None => of_app(github).await?.into_iter().collect(),
     };
-    println!("{}", if json { serde_json::to_string(&rows)? } else { table(&rows) });
+    anstream::println!("{}", if json { serde_json::to_string(&rows)? } else { table(&rows) });
     Ok(())
 }
 

@@ -7,6 +7,7 @@ mod dead;
 mod doctor;
 mod explain;
 mod hook;
+mod init;
 mod job;
 mod jobs;
 mod limits;
@@ -18,6 +19,7 @@ mod status;
 mod table;
 mod target;
 mod token;
+mod undelivered;
 
 use std::process::ExitCode;
 
@@ -63,6 +65,8 @@ enum Command {
     Doctor(doctor::Doctor),
     /// Make, correct, list or remove webhooks at GitHub
     Hook(hook::Hook),
+    /// Ask the few questions that .env and pools.toml need, and write them
+    Init(init::Init),
     /// Print a registration token
     Token(token::Token),
     /// Start one runner by hand, and stay with it until it ends
@@ -80,6 +84,9 @@ impl Cli {
     /// Does what the command line asks for.
     pub async fn run(self) -> ExitCode {
         let command = self.command.unwrap_or(Command::Run);
+        if let Command::Init(init) = &command {
+            return exit(init.run(self.json).await); // there need be no settings yet
+        }
         let load = if command.calls_github() { Settings::load } else { Settings::load_unauthorized };
         let settings = match load(Environment::read()) {
             Ok(settings) => settings,
@@ -104,6 +111,7 @@ impl Cli {
             Command::Reconcile(reconcile) => reconcile.run(&settings, self.json).await,
             Command::Doctor(doctor) => doctor.run(Ok(&settings), self.json).await,
             Command::Hook(hook) => hook.run(&settings, self.json).await,
+            Command::Init(_) => Ok(()), // is done
             Command::Token(token) => token.run(&settings, self.json).await,
             Command::Start(start) => start.run(settings, self.json).await,
         };

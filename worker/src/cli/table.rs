@@ -33,7 +33,7 @@ pub(super) fn aligned<const COLUMNS: usize>(rows: &[[String; COLUMNS]], right: &
 }
 
 /// How a cell looks on a terminal: heads of columns, and the words for how a job fares, stand out.
-fn style(cell: &str) -> Style {
+pub(super) fn style(cell: &str) -> Style {
     match cell {
         "running" | "busy" | "ok" => AnsiColor::Green.on_default(),
         "starting" => AnsiColor::Cyan.on_default(),

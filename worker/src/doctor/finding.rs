@@ -24,7 +24,7 @@ impl fmt::Display for Verdict {
             Self::Ok => "ok",
             Self::Skipped => "skipped",
             Self::Warning => "warning",
-            Self::Failure => "FAILURE",
+            Self::Failure => "failure",
         })
     }
 }

@@ -111,7 +111,7 @@ async fn why_a_job_is_where_it_is_is_said_in_one_command_also_of_one_that_never_
     assert!(said.contains("At GitHub it is queued") && said.contains("pool default covers its labels"), "{said}");
     let explained = json(&world, &["explain", &lost.to_string()]).await;
     assert_eq!((&explained["state"], &explained["reason"]), (&Value::Null, &"unknown_job".into()));
-    assert!(explained["text"].as_str().unwrap().contains("Give the address of its page"), "{explained}");
+    assert!(explained["text"].as_str().unwrap().contains("It is one of octocat/hello"), "{explained}");
 
     let mistyped =
         world.github.queue_job(JobSpec { labels: vec!["self-hosted".to_owned(), "linus".to_owned()], ..job() });

@@ -92,7 +92,7 @@ async fn all_that_is_wrong_with_the_settings_is_said_at_once() {
     report.is("QUEUE_LEASE_SECONDS", "failure");
     report.is("everything else", "skipped");
     let said = world.run(&["doctor"]).await;
-    assert!(said.out.contains("FAILURE  settings  WORKER_CAPACITY: "), "{said:?}");
+    assert!(said.out.contains("failure  settings  WORKER_CAPACITY: "), "{said:?}");
     assert!(said.err.contains("3 of 4 checks failed"), "{said:?}");
 }
 

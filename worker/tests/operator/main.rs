@@ -3,5 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod doctor;
+mod explain;
 mod hook;
+mod init;
 mod world;

@@ -1,0 +1,66 @@
+//! `worker explain` of a job that never came.
+
+use devstack::github::{Config, JobSpec, Permissions};
+use serde_json::json;
+
+use crate::world::{SECRET, TOKEN, World, until};
+
+fn job(repository: &str) -> JobSpec {
+    JobSpec::of(repository.parse().unwrap())
+}
+
+/// What `explain` says of a job that is not known.
+async fn text(world: &World, which: &str) -> String {
+    let (code, explained) = world.json(&["explain", which]).await;
+    assert_eq!((code, &explained["reason"]), (Some(0), &json!("unknown_job")), "{explained}");
+    explained["text"].as_str().unwrap().to_owned()
+}
+
+fn page(repository: &str, id: u64) -> String {
+    format!("https://github.com/{repository}/actions/runs/1/job/{id}")
+}
+
+#[tokio::test]
+async fn github_says_whether_it_waits_and_the_queue_whether_anybody_looks() {
+    let mut world = World::with(Config::default().token(TOKEN, Permissions::all()));
+    let ingest = world.ingest(SECRET).await;
+    let elsewhere = world.github.add_job(job("octo/never"));
+    let said = text(&world, &page("octo/never", elsewhere)).await;
+    assert!(
+        said.contains("At GitHub it is queued since 2") && said.contains("pool default covers its labels"),
+        "{said}"
+    );
+    assert!(said.contains("does not look at octo/never") && said.contains("worker doctor --repo octo/never"), "{said}");
+
+    // Once a webhook has come of it, a repository is looked at, and its jobs are found by their ids.
+    world.json(&["hook", "add", "--repo", "octo/hello", "--url", &ingest.url]).await;
+    let known = world.github.queue_job(job("octo/hello"));
+    let taken = async || world.run(&["job", &known.to_string()]).await.code == Some(0);
+    assert!(until(taken).await, "{:?}", world.github.deliveries());
+    let first = world.github.add_job(JobSpec { labels: vec!["linus".to_owned()], ..job("octo/hello") });
+    let said = text(&world, &first.to_string()).await;
+    assert!(said.contains("It is one of octo/hello.") && said.contains("lacks linus"), "{said}");
+    assert!(said.contains("has not looked at octo/hello yet; the next look follows 300 s after"), "{said}");
+
+    assert_eq!(world.run(&["reconcile"]).await.code, Some(0));
+    let later = world.github.add_job(job("octo/hello"));
+    let said = text(&world, &page("octo/hello", later)).await;
+    assert!(said.contains("looked at octo/hello last at 2"), "{said}");
+    assert_eq!(
+        world.json(&["explain", &first.to_string()]).await.1["reason"],
+        "no_matching_pool",
+        "the sweep has seen it"
+    );
+
+    let said = text(&world, &page("octo/never", elsewhere)).await;
+    assert!(said.contains("does not look at octo/never"), "{said}");
+    let said = text(&world, "7").await;
+    assert!(said.contains("None of the 1 repositories") && said.contains("Give the address of its page"), "{said}");
+    world.set("WORKER_RECONCILE_SECONDS", "0");
+    assert!(text(&world, &page("octo/hello", later)).await.contains("no worker looks again"));
+
+    world.settings.remove("AUTOSCALER_GITHUB_PAT");
+    let said = text(&world, &page("octo/hello", later)).await;
+    assert!(said.contains("set AUTOSCALER_GITHUB_PAT, with the scope repo"), "{said}");
+    assert!(said.contains("looked at octo/hello last at 2"), "the queue knows that without: {said}");
+}
