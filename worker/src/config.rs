@@ -12,7 +12,7 @@ use shared::{
     telemetry::TelemetryConfig,
 };
 
-use crate::{provider::docker::DockerConfig, served::ServedPools};
+use crate::{provider::docker::DockerConfig, served::ServedPools, traces::TracesConfig};
 
 /// How long after one comparison with GitHub the next one is made, unless it is said.
 pub const RECONCILE_EVERY: Duration = Duration::from_mins(5);
@@ -66,6 +66,8 @@ impl Default for WorkerConfig {
 pub struct Settings {
     /// Logs.
     pub telemetry: TelemetryConfig,
+    /// Traces.
+    pub traces: TracesConfig,
     /// The queue.
     pub queue: Queue,
     /// GitHub.
@@ -111,6 +113,7 @@ impl Settings {
 
     fn read(mut environment: Environment, github: fn(&mut Environment) -> GithubConfig) -> Result<Self, SettingsError> {
         let telemetry = environment.section("AUTOSCALER_");
+        let traces = TracesConfig::load(&mut environment);
         let github = github(&mut environment);
         let secrets = WebhookSecrets::load_optional(&mut environment);
         let docker = environment.section("DOCKER_");
@@ -133,6 +136,7 @@ impl Settings {
             std::thread::available_parallelism().map_or(2, |cores| 2 * u32::try_from(cores.get()).unwrap_or(1));
         Ok(Self {
             telemetry,
+            traces,
             queue,
             github,
             secrets,

@@ -18,7 +18,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, error, info, info_span, warn};
+use tracing::{Instrument as _, Span, error, info, info_span, warn};
 
 use crate::{
     context::Context,
@@ -129,7 +129,7 @@ impl<P: Provider> Dispatch<P> {
     }
 
     fn spawn(&mut self, lease: Lease, hold: Hold, room: OwnedSemaphorePermit, starting: OwnedSemaphorePermit) {
-        let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
+        let span = span(&lease);
         let task = fulfil(Arc::clone(&self.context), lease, hold, starting);
         self.tasks.spawn(
             async move {
@@ -200,7 +200,7 @@ impl<P: Provider> Dispatch<P> {
         }
         let sweep = self.janitor.sweep().await;
         for (lease, hold, found) in sweep.adopted {
-            let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
+            let span = span(&lease);
             // A runner that is up takes its room. If there is less of it than before, it takes what is freed next: it stands
             // in line from now on, before the next job does.
             let mut room = Box::pin(maybe_done(permit(Arc::clone(&self.capacity))));
@@ -218,7 +218,7 @@ impl<P: Provider> Dispatch<P> {
             );
         }
         for (lease, hold) in sweep.vanished {
-            let span = info_span!("job", job.id = %lease.job_id(), pool = %lease.pool());
+            let span = span(&lease);
             self.tasks.spawn(vanished(Arc::clone(&self.context), lease, hold).instrument(span));
         }
         for (found, retiring) in sweep.abandoned {
@@ -263,6 +263,11 @@ impl<P: Provider> Dispatch<P> {
             warn!("Some tasks do not end; their leases are left to expire");
         }
     }
+}
+
+/// What the lines have in common that are said of a job.
+fn span(lease: &Lease) -> Span {
+    info_span!("job", job.id = %lease.job_id(), pool = %lease.pool(), trace_id = lease.job.trace_id())
 }
 
 /// Waits for room on this host, for a turn to prepare a runner, and for the engine. Cancel-safe.

@@ -3,7 +3,7 @@
 //! [`dispatch`] takes jobs from the queue; [`fulfil`] gives each its runner, through GitHub and a [`provider`], and
 //! stays with it to its end; [`keeper`] keeps the leases alive; [`janitor`] takes up what others left behind;
 //! [`audit`] has the queue looked through, and [`source::reconcile`] compares it with GitHub; [`governor`] keeps the calls of
-//! all workers within GitHub's limits.
+//! all workers within GitHub's limits; [`traces`] tells a collector of jobs that have ended.
 
 pub mod audit;
 pub mod cause;
@@ -27,3 +27,4 @@ pub mod served;
 pub mod source;
 pub mod stages;
 pub mod startup;
+pub mod traces;

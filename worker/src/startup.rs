@@ -29,6 +29,7 @@ use crate::{
     metrics::Metrics,
     provider::{Provider, docker::DockerProvider},
     source::reconcile,
+    traces::{self, Exporter},
 };
 
 /// How long a readiness check waits for the queue.
@@ -47,6 +48,7 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
     let docker = DockerProvider::new(settings.docker.clone(), &settings.default_image);
     let registry = Registry::new("worker");
     let context = Arc::new(context(&settings, docker, &registry)?);
+    let exporter = Exporter::new(&settings.traces, &settings.name)?;
 
     let shutdown = CancellationToken::new();
     // Ends after all jobs' tasks have: until then leases are to be kept.
@@ -62,6 +64,11 @@ pub async fn run(settings: Settings) -> anyhow::Result<()> {
         Ok(())
     });
     look_after_queue(&mut parts, &settings, &context, &stop);
+    let (told, until) = (Arc::clone(&context), stop.clone());
+    parts.spawn(async move {
+        traces::run(&told, exporter, until).await;
+        Ok(())
+    });
     let (watched, until) = (Arc::clone(&context), stop.clone());
     parts.spawn(async move {
         watched.engine.run(&watched.provider, until).await;

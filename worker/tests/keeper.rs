@@ -78,6 +78,7 @@ impl World {
             pool: PoolName::default_pool(),
             installation_id: None,
             delivery: format!("guid-{id}").parse().unwrap(),
+            trace: None,
         };
         self.queue().enqueue(&message).await.unwrap();
     }

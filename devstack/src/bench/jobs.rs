@@ -49,6 +49,7 @@ fn message(pool: &PoolName, number: u64) -> anyhow::Result<JobMessage> {
         pool: pool.clone(),
         installation_id: None,
         delivery: format!("{number:08x}-7d7e-11ef-8000-000000000000").parse()?,
+        trace: None,
     })
 }
 

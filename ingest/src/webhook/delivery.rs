@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header::{AsHeaderName, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue},
 };
-use shared::model::{DeliveryId, HookTarget};
+use shared::model::{DeliveryId, HookTarget, Traceparent};
 
 use super::{
     body::{Body, BodyLimits},
@@ -18,6 +18,7 @@ use super::{
 const DELIVERY: &str = "X-GitHub-Delivery";
 const EVENT: &str = "X-GitHub-Event";
 const HOOK_ID: &str = "X-GitHub-Hook-ID";
+const TRACEPARENT: &str = "traceparent";
 const TARGET_TYPE: &str = "X-GitHub-Hook-Installation-Target-Type";
 
 /// The event that a delivery tells of.
@@ -43,6 +44,7 @@ pub(super) struct Delivery {
     event: EventKind,
     target: HookTarget,
     hook: Option<u64>,
+    traceparent: Option<Traceparent>,
     encoding: Encoding,
     body: Body,
 }
@@ -70,6 +72,7 @@ impl Delivery {
             event: parsed(headers, EVENT)?,
             target: target(headers),
             hook: number(headers, HOOK_ID),
+            traceparent: parsed(headers, TRACEPARENT).ok(),
             encoding: encoding(headers)?,
             body,
         })
@@ -93,6 +96,11 @@ impl Delivery {
     /// The hook's id, if it says so.
     pub(super) fn hook(&self) -> Option<u64> {
         self.hook
+    }
+
+    /// The span of whoever passed it on, if there is one that says so.
+    pub(super) fn traceparent(&self) -> Option<&Traceparent> {
+        self.traceparent.as_ref()
     }
 
     /// The JSON in its body.

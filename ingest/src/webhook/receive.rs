@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use actix_web::{HttpRequest, HttpResponse, dev::Payload};
 use shared::{
-    model::{DeliveryId, JobId, RegisterAt},
+    model::{DeliveryId, JobId, JobTrace, RegisterAt, Traceparent},
     telemetry::chain,
-    workflow_job::{WorkflowJobEvent, decide},
+    workflow_job::{Decision, WorkflowJobEvent, decide},
 };
 use tracing::{field::display, info, warn};
 
@@ -51,8 +51,9 @@ pub(crate) async fn receive(
     inbox: &Inbox,
 ) -> HttpResponse {
     let started = Instant::now();
-    let mut job = None;
-    let result = process(register_at, &request, payload, inbox, &mut job).await;
+    let mut told = Told { started, job: None, trace: None };
+    let result = process(register_at, &request, payload, inbox, &mut told).await;
+    let Told { job, trace, .. } = told;
     let delivery = claimed_id(&request);
     let answer = result.unwrap_or_else(|error| {
         log_failure(&error, delivery.as_ref(), job);
@@ -60,7 +61,10 @@ pub(crate) async fn receive(
     });
     if answer.verdict.code().is_success() {
         let (delivery, job) = (delivery.map(display), job.map(display));
-        info!(delivery.id = delivery, job.id = job, decision = answer.verdict.word(), "Delivery: {}", answer.msg);
+        // A job that came before has the trace of the delivery that brought it.
+        let trace = trace.as_ref().filter(|_| answer.verdict == Verdict::Queued).map(Traceparent::trace_id);
+        let decision = answer.verdict.word();
+        info!(delivery.id = delivery, job.id = job, trace_id = trace, decision, "Delivery: {}", answer.msg);
     }
     if answer.verdict == Verdict::Unauthorized {
         inbox.refusals.count();
@@ -69,13 +73,22 @@ pub(crate) async fn receive(
     answer.into()
 }
 
-/// From bytes to a decision that is carried out. `job` is told as soon as it is known.
+/// What is known of a delivery so far.
+struct Told {
+    /// When its head was there.
+    started: Instant,
+    job: Option<JobId>,
+    /// Its span.
+    trace: Option<Traceparent>,
+}
+
+/// From bytes to a decision that is carried out. What it is about is `told` as soon as it is known.
 async fn process(
     register_at: RegisterAt,
     request: &HttpRequest,
     payload: Payload,
     inbox: &Inbox,
-    job: &mut Option<JobId>,
+    told: &mut Told,
 ) -> Result<Answer, ReceiveError> {
     let delivery = Delivery::receive(request, payload, &inbox.signatures, &inbox.limits).await?;
     match delivery.event() {
@@ -84,9 +97,14 @@ async fn process(
         EventKind::WorkflowJob => {
             let json = delivery.json()?;
             let event = WorkflowJobEvent::parse(&json)?;
-            *job = Some(event.workflow_job.id);
+            told.job = Some(event.workflow_job.id);
             let origin = event.origin(delivery.target(), delivery.hook(), register_at);
-            let decision = decide(&event, &origin, delivery.id(), &inbox.pools.now(), &inbox.prefix);
+            let mut decision = decide(&event, &origin, delivery.id(), &inbox.pools.now(), &inbox.prefix);
+            if let Decision::Enqueue(message) = &mut decision {
+                let trace = JobTrace::begin(delivery.traceparent().cloned(), told.started.elapsed());
+                told.trace = Some(trace.traceparent.clone());
+                message.trace = Some(trace);
+            }
             // Beside each other, so that together they take no longer.
             let (answer, ()) =
                 tokio::join!(inbox.carry_out(&decision, delivery.id()), inbox.remember(&decision, &origin));

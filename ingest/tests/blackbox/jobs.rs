@@ -1,7 +1,7 @@
 //! What becomes of jobs.
 
 use serde_json::json;
-use shared::model::JobState;
+use shared::model::{JobMessage, JobState, Traceparent};
 
 use super::app::{App, Delivery, event, event_with};
 
@@ -18,6 +18,37 @@ async fn a_queued_job_is_stored_when_it_is_acknowledged() {
     assert_eq!(record.scope.unwrap().to_string(), "octo-org/octo-repo");
     assert_eq!(record.labels.to_string(), "self-hosted,linux");
     assert_eq!(app.pending().await, 1);
+    app.stop().await;
+}
+
+/// What is stored of a job.
+async fn message(app: &App, id: u64) -> JobMessage {
+    let mut read = redis::cmd("HGET");
+    read.arg(format!("gha:{{default}}:job:{id}")).arg("msg");
+    serde_json::from_str(&app.queue.command::<String>(&read).await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn a_job_has_a_trace_that_goes_on_with_the_one_its_delivery_tells_of() {
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+    let app = App::start().await;
+    let deliveries = [
+        Delivery::of(&event("queued", 1)),
+        Delivery::of(&event("queued", 2)).and("traceparent", "odd"),
+        Delivery::of(&event("queued", 3)).and("traceparent", PARENT),
+    ];
+    let mut traces = Vec::new();
+    for (delivery, id) in deliveries.iter().zip(1..) {
+        assert_eq!(app.send(delivery).await.outcome(), outcome(202, "queued"));
+        traces.push(message(&app, id).await.trace.unwrap());
+    }
+    assert_ne!(traces[0].traceparent.trace_id(), traces[1].traceparent.trace_id());
+    assert!(traces[..2].iter().all(|trace| trace.parent.is_none() && trace.traceparent.is_sampled()), "{traces:?}");
+    let parent: Traceparent = PARENT.parse().unwrap();
+    assert_eq!(traces[2].traceparent.trace_id(), parent.trace_id());
+    assert_ne!(traces[2].traceparent.span_id(), parent.span_id());
+    assert!(!traces[2].traceparent.is_sampled());
+    assert_eq!(traces[2].parent.as_ref(), Some(&parent));
     app.stop().await;
 }
 

@@ -49,14 +49,16 @@ impl Default for BaseUrl {
 
 impl BaseUrl {
     /// Whether it is on this machine, where no proxy is of use.
-    pub(super) fn is_loopback(&self) -> bool {
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
         let Ok(url) = Url::parse(&self.0) else { return false };
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
         host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
     }
 
     /// Whether calls to it are encrypted.
-    pub(super) fn is_https(&self) -> bool {
+    #[must_use]
+    pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }
 

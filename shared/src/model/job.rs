@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{DeliveryId, Invalid, JobId, Labels, Pool, PoolName, RepositoryName, Scope};
+use super::{DeliveryId, Invalid, JobId, JobTrace, Labels, Pool, PoolName, RepositoryName, Scope};
 
 /// What a worker needs to know of a queued job. This is the queue's message: fields may be
 /// added with a default, never renamed, for old messages outlive an upgrade.
@@ -39,6 +39,9 @@ pub struct JobMessage {
     pub installation_id: Option<u64>,
     /// The delivery that brought the job.
     pub delivery: DeliveryId,
+    /// Where its trace begins; none for a warm runner, and for a job that a process without traces has stored.
+    #[serde(default, deserialize_with = "super::trace::readable")]
+    pub trace: Option<JobTrace>,
 }
 
 impl JobMessage {
@@ -58,7 +61,14 @@ impl JobMessage {
             pool: pool.name.clone(),
             installation_id: None,
             delivery: DeliveryId::none_for(id),
+            trace: None,
         }
+    }
+
+    /// What its trace is called.
+    #[must_use]
+    pub fn trace_id(&self) -> Option<&str> {
+        self.trace.as_ref().map(|trace| trace.traceparent.trace_id())
     }
 }
 

@@ -12,6 +12,7 @@ mod pools;
 mod runner;
 mod schema;
 mod scope;
+mod trace;
 mod warm;
 
 pub use age::Age;
@@ -25,6 +26,7 @@ pub use pool::{Allowed, Pool, Registration, ScopeKind};
 pub use pools::{Pools, PoolsError, Unrouted};
 pub use runner::{RunnerId, RunnerName, RunnerNamePrefix};
 pub use scope::{RepositoryName, Scope};
+pub use trace::{JobTrace, Traceparent};
 pub use warm::{Warm, WarmHours};
 
 /// A value that is not what its type demands.

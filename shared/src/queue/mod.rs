@@ -44,7 +44,7 @@ pub use lease::{Adoption, Backup, Beat, Idle, IdleRunner, Lease, LeaseId, Reserv
 pub use limits::{LimitChange, PoolLimits};
 pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use moved::{Moved, MovedPool};
-pub use operation::{Announcement, Ending, Progress, Queue};
+pub use operation::{Announcement, Ended, Ending, Progress, Queue};
 pub use reconcile::{LiveJob, Memo, Redelivery, Standing};
 pub use record::{Event, JobRecord, PostMortem, What};
 pub use seen::Seen;

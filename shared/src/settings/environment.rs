@@ -43,13 +43,14 @@ pub const KNOWN: [&str; 31] = [
 ];
 
 /// Settings that are secret: each may come from the file that the variable with `_FILE` behind its name names.
-pub const SECRETS: [&str; 6] = [
+pub const SECRETS: [&str; 7] = [
     "AUTOSCALER_SECRET_TOKEN",
     "AUTOSCALER_SECRET_TOKEN_PREVIOUS",
     "AUTOSCALER_GITHUB_PAT",
     "AUTOSCALER_GITHUB_APP_PRIVATE_KEY",
     "INGEST_ADMIN_TOKEN",
     "QUEUE_URL",
+    "OTEL_EXPORTER_OTLP_HEADERS",
 ];
 
 /// The environment as it was read, and what is wrong with it so far.

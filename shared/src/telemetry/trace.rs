@@ -3,7 +3,10 @@
 use std::{error::Error, fmt::Write as _, io::IsTerminal as _, str::FromStr};
 
 use serde::Deserialize;
-use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::warn;
+use tracing_subscriber::{
+    EnvFilter, Layer as _, filter::Directive, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 
 use crate::settings;
 
@@ -46,9 +49,8 @@ pub fn init(config: TelemetryConfig) {
     let level = if config.debug { "debug" } else { "info" };
     // Libraries are kept at info: at debug, HTTP clients print headers. The server's info is about its threads.
     let default = format!("info,actix_server=warn,ingest={level},worker={level},shared={level},devstack={level}");
-    // Empty, it is not set, as with any other variable: it would allow errors only.
-    let given = std::env::var_os(EnvFilter::DEFAULT_ENV).is_some_and(|filter| !filter.is_empty());
-    let given = given.then(EnvFilter::try_from_default_env).and_then(Result::ok);
+    let given = std::env::var_os(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let (given, problem) = filter(&given.to_string_lossy());
     let mut filter = given.unwrap_or_else(|| EnvFilter::new(default));
     // Below info this library logs what it sends, and that holds the runners' credentials.
     if let Ok(quiet) = "bollard=info".parse() {
@@ -61,6 +63,26 @@ pub fn init(config: TelemetryConfig) {
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     tracing_subscriber::registry().with(filter).with(lines).init();
+    if let Some(problem) = problem {
+        warn!("{problem}");
+    }
+}
+
+/// The filter that is given, if it is one, or else what is wrong with it. Empty, it is not set, as with any other variable: it would
+/// allow errors only.
+fn filter(given: &str) -> (Option<EnvFilter>, Option<String>) {
+    if given.is_empty() {
+        return (None, None);
+    }
+    match EnvFilter::builder().parse(given) {
+        Ok(filter) => (Some(filter), None),
+        Err(error) => {
+            let is_odd = |directive: &&str| directive.parse::<Directive>().is_err();
+            let directive = given.split(',').find(is_odd).unwrap_or(given);
+            let name = EnvFilter::DEFAULT_ENV;
+            (None, Some(format!("{name}: {directive:?} is no directive, so none of it is used: {error}")))
+        }
+    }
 }
 
 /// An error with all its causes, on one line.
@@ -77,4 +99,18 @@ pub fn chain(error: &dyn Error) -> String {
         cause = error.source();
     }
     line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_none_is_told_with_the_directive_that_is_odd() {
+        let problem = |given| filter(given).1;
+        assert_eq!((problem(""), problem("info,shared=debug")), (None, None));
+        assert!(filter("info,shared=debug").0.is_some() && filter("").0.is_none());
+        let told = problem("info,shared=loud,worker=debug").unwrap();
+        assert!(told.starts_with("RUST_LOG: \"shared=loud\" is no directive"), "{told}");
+    }
 }

@@ -146,6 +146,7 @@ fn message(event: &WorkflowJobEvent<'_>, delivery: &DeliveryId, pool: &Pool, sco
         pool: pool.name.clone(),
         installation_id: event.installation.as_ref().map(|installation| installation.id),
         delivery: delivery.clone(),
+        trace: None,
     }
 }
 

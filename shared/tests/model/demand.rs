@@ -33,6 +33,7 @@ pub(crate) fn message(job: u64, guid: &str) -> JobMessage {
         pool: pool_name(pool_of(job)),
         installation_id: None,
         delivery: guid.parse().unwrap(),
+        trace: None,
     }
 }
 

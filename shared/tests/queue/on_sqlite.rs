@@ -5,6 +5,7 @@ mod audit;
 mod calls;
 mod crossover;
 mod dead_letters;
+mod ended;
 mod enqueue;
 mod explain;
 mod find;

@@ -213,5 +213,6 @@ pub(crate) fn message(id: u64) -> JobMessage {
         pool: pool(),
         installation_id: None,
         delivery: format!("guid-{id}").parse().unwrap(),
+        trace: None,
     }
 }

@@ -4,6 +4,7 @@
 
 mod busy;
 mod clocks;
+mod collector;
 mod counts;
 mod deprecated;
 mod kept;
@@ -20,6 +21,7 @@ mod rate_limits;
 mod reconcile;
 mod spec;
 mod store;
+mod traces;
 mod vanished;
 mod warm;
 mod watcher;

@@ -16,7 +16,7 @@ use shared::{
     settings::{Environment, KNOWN, SECRETS, WebhookSecrets},
     telemetry::TelemetryConfig,
 };
-use worker::{config::WorkerConfig, provider::docker::DockerConfig};
+use worker::{config::WorkerConfig, provider::docker::DockerConfig, traces::TracesConfig};
 
 use crate::fields::fields;
 
@@ -54,7 +54,7 @@ fn settings(variables: &[(&str, &str)]) -> Result<String, String> {
 
 #[test]
 fn the_table_has_every_variable_that_the_programs_read_and_no_other() {
-    let sections: [(&str, &[&[&str]]); 7] = [
+    let sections: [(&str, &[&[&str]]); 8] = [
         (
             "AUTOSCALER_",
             &[
@@ -64,6 +64,7 @@ fn the_table_has_every_variable_that_the_programs_read_and_no_other() {
                 fields::<TelemetryConfig>(),
             ],
         ),
+        ("OTEL_", &[fields::<TracesConfig>()]),
         ("QUEUE_", &[fields::<QueueConfig>()]),
         ("INGEST_", &[fields::<IngestConfig>()]),
         ("WORKER_", &[fields::<WorkerConfig>()]),
@@ -78,7 +79,8 @@ fn the_table_has_every_variable_that_the_programs_read_and_no_other() {
     let said: BTreeSet<String> = table().into_iter().map(|row| row.name).collect();
     assert_eq!(said, read);
 
-    let ours = read.iter().filter(|name| !name.starts_with("RUNNER_") && !name.starts_with("DOCKER_"));
+    let others = ["RUNNER_", "DOCKER_", "OTEL_"];
+    let ours = read.iter().filter(|name| others.iter().all(|prefix| !name.starts_with(prefix)));
     assert_eq!(ours.map(String::as_str).collect::<BTreeSet<_>>(), BTreeSet::from(KNOWN));
     let secret = table().into_iter().filter(|row| row.meaning.ends_with("A secret.")).map(|row| row.name);
     assert_eq!(secret.collect::<BTreeSet<_>>(), SECRETS.map(str::to_owned).into());

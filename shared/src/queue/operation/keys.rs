@@ -85,6 +85,16 @@ pub(super) fn audit(pool: &PoolName) -> String {
     format!("{}audit", prefix(pool))
 }
 
+/// The time until which others were told of the jobs that ended in a pool.
+pub(super) fn told(pool: &PoolName) -> String {
+    format!("{}told", prefix(pool))
+}
+
+/// Who tells of them.
+pub(super) fn telling(pool: &PoolName) -> String {
+    format!("{}telling", prefix(pool))
+}
+
 /// The zset that holds one member while there may be work.
 pub(super) fn wake(pool: &PoolName) -> String {
     format!("{}wake", prefix(pool))

@@ -13,6 +13,7 @@ mod check;
 mod crossover;
 mod dead_letter;
 mod demand;
+mod ended;
 mod enqueue;
 mod explain;
 mod find;
@@ -42,6 +43,7 @@ use std::{
 
 use redis::{Cmd, FromRedisValue, cmd};
 
+pub use ended::Ended;
 pub use settle::{Ending, Progress};
 pub use worker::Announcement;
 

@@ -1,10 +1,10 @@
 //! Jobs of which no webhook came, and jobs that have ended without our hearing of it: the repositories are asked.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Duration};
 
 use shared::{
     github::{Job, JobStatus, RunStatus},
-    model::{DeliveryId, JobId, JobState, Origin, RepositoryName},
+    model::{DeliveryId, JobId, JobState, JobTrace, Origin, RepositoryName},
     queue::{CancelOutcome, Enqueued as Stored, LiveJob, Memo, Noted, ServedBy, Standing},
     workflow_job::{Decision, Note, decide},
 };
@@ -150,7 +150,8 @@ async fn enqueue_missed<P: Provider>(
             continue;
         }
         match decide(&event, origin, &delivery, &round.pools, round.prefix) {
-            Decision::Enqueue(message) => {
+            Decision::Enqueue(mut message) => {
+                message.trace = Some(JobTrace::begin(None, Duration::ZERO));
                 if !round.dry_run {
                     if round.queue.enqueue(&message).await? != Stored::Stored {
                         continue; // its webhook came meanwhile
