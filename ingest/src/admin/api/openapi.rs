@@ -191,4 +191,70 @@ mod tests {
         let said = devstack::readme::table(include_str!("../../../../docs/http-api.md"), "answer");
         assert_eq!(said.iter().map(|row| row[0][..3].to_owned()).collect::<BTreeSet<_>>(), described);
     }
+
+    /// What a field is, for people: `schema` is its schema, or part of one.
+    fn kind(schemas: &Value, schema: &Value) -> String {
+        if let Some(name) = schema["$ref"].as_str().and_then(|at| at.rsplit('/').next()) {
+            let is_word = schemas[name].get("enum").is_some();
+            let is_object = schemas[name]["type"] == "object";
+            return if is_word || is_object { format!("`{name}`") } else { kind(schemas, &schemas[name]) };
+        }
+        if let Some(either) = schema["oneOf"].as_array() {
+            return either.iter().map(|one| kind(schemas, one)).collect::<Vec<_>>().join(" or ");
+        }
+        let names: Vec<&str> = match &schema["type"] {
+            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
+            name => name.as_str().into_iter().collect(),
+        };
+        let named = |name: &&str| match *name {
+            "string" if schema["format"] == "date-time" => "time".to_owned(),
+            "string" => "text".to_owned(),
+            "integer" => "number".to_owned(),
+            "array" => format!("array of {}", kind(schemas, &schema["items"])),
+            name => name.to_owned(),
+        };
+        names.iter().map(named).collect::<Vec<_>>().join(" or ")
+    }
+
+    /// What a field says; of one that may be null, its other part says it.
+    fn meaning(schema: &Value) -> String {
+        let parts = std::iter::once(schema).chain(schema["oneOf"].as_array().into_iter().flatten());
+        let said = parts.filter_map(|part| part["description"].as_str()).next().unwrap_or_default();
+        // Links of rustdoc lead nowhere here.
+        let mut parts = said.split("](Self::");
+        let first = parts.next().unwrap_or_default();
+        let rest = parts.map(|part| part.split_once(')').map_or("", |(_target, rest)| rest));
+        let said = std::iter::once(first).chain(rest).collect::<String>().replace("[`", "`");
+        said.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn the_documentation_of_the_commands_has_every_field_of_their_json_and_every_word() {
+        let json = serde_json::to_value(description()).unwrap();
+        let schemas = &json["components"]["schemas"];
+        let text = include_str!("../../../../docs/commands.md");
+        let mut sections = 0;
+        for section in text.split("\n### `").skip(1) {
+            let (name, section) = section.split_once('`').unwrap();
+            let schema = &schemas[name];
+            if let Some(words) = schema["enum"].as_array() {
+                let words: Vec<String> = words.iter().map(|word| format!("`{}`", word.as_str().unwrap())).collect();
+                assert!(section.contains(&words.join(", ")), "{name}: {words:?}");
+            } else {
+                let fields = schema["properties"].as_object().unwrap_or_else(|| panic!("there is no {name}"));
+                let row = |(field, schema): (&String, &Value)| {
+                    vec![format!("`{field}`"), kind(schemas, schema), meaning(schema)]
+                };
+                let mut said = devstack::readme::table(section, "field");
+                said.sort();
+                assert_eq!(said, fields.iter().map(row).collect::<Vec<_>>(), "{name}");
+            }
+            sections += 1;
+        }
+        let named = schemas.as_object().unwrap().iter().filter(|(name, schema)| {
+            !["Answer", "Change"].contains(&name.as_str())
+                && (schema["type"] == "object" || schema.get("enum").is_some())
+        });
+        assert_eq!(sections, named.count());
+    }
 }
