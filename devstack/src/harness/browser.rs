@@ -1,4 +1,4 @@
-//! A browser without a window: Debian's Chromium, driven by WebDriver as W3C has it.
+//! A browser without a window: Debian's Chromium, driven by W3C's protocol.
 
 use std::{fs, path::Path, process::Command, time::Duration};
 
@@ -13,9 +13,9 @@ use super::{child::OwnedChild, error::HarnessError};
 const DRIVER: &str = "/usr/bin/chromedriver";
 
 /// How long the browser may take to start: the machine may be busy.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
-/// How WebDriver names an element.
+/// How the protocol names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The program that drives the browser, and has started it: in the group of processes that is its own.
@@ -91,7 +91,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn go(&self, address: &str) -> Result<(), HarnessError> {
         self.post("url", &json!({ "url": address })).await.map(drop)
     }
@@ -100,7 +100,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn text(&self, selector: &str) -> Result<Option<String>, HarnessError> {
         let script = "const found = document.querySelector(arguments[0]); return found && (found.innerText ?? found.textContent);";
         Ok(self.run(script, &json!([selector])).await?.as_str().map(str::to_owned))
@@ -110,7 +110,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn run(&self, script: &str, arguments: &Value) -> Result<Value, HarnessError> {
         self.post("execute/sync", &json!({ "script": script, "args": arguments })).await
     }
@@ -119,19 +119,19 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says, such as that something lies over it.
+    /// What the driver says, such as that something lies over it.
     pub async fn click(&self, selector: &str) -> Result<(), HarnessError> {
         let found = self.post("element", &json!({ "using": "css selector", "value": selector })).await?;
         let element = found[ELEMENT].as_str().unwrap_or_default().to_owned();
         self.post(&format!("element/{element}/click"), &json!({})).await.map(drop)
     }
 
-    /// Presses keys, one after the other, wherever the focus is. WebDriver's signs stand for those that are no letters, such as
+    /// Presses keys, one after the other, wherever the focus is. the protocol's signs stand for those that are no letters, such as
     /// [`TAB`](Self::TAB).
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn press(&self, keys: &str) -> Result<(), HarnessError> {
         let press = |key: char| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })];
         let actions: Vec<Value> = keys.chars().flat_map(press).collect();
@@ -150,7 +150,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn command(&self, command: &str, parameters: &Value) -> Result<Value, HarnessError> {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters })).await
     }
@@ -159,7 +159,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn source(&self) -> Result<String, HarnessError> {
         let address = format!("{}/source", self.session);
         let source = call(&self.http, reqwest::Method::GET, &address, &Value::Null).await?;
@@ -170,7 +170,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn console(&self) -> Result<Vec<String>, HarnessError> {
         let entries = self.post("se/log", &json!({ "type": "browser" })).await?;
         Ok(entries.as_array().into_iter().flatten().map(Value::to_string).collect())
@@ -180,7 +180,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says.
+    /// What the driver says.
     pub async fn requests(&self) -> Result<Vec<String>, HarnessError> {
         let entries = self.post("se/log", &json!({ "type": "performance" })).await?;
         let messages = entries.as_array().into_iter().flatten();
@@ -194,7 +194,7 @@ impl Browser {
     ///
     /// # Errors
     ///
-    /// What WebDriver says, or the system about the file.
+    /// What the driver says, or the system about the file.
     pub async fn picture(&self, file: &Path) -> Result<(), HarnessError> {
         let address = format!("{}/screenshot", self.session);
         let picture = call(&self.http, reqwest::Method::GET, &address, &Value::Null).await?;

@@ -216,6 +216,33 @@ async fn whoever_looks_on_is_told_of_changes_until_the_end() {
     }
 }
 
+/// How many scripts the store has run.
+async fn scripts(app: &App) -> u64 {
+    let told: String = app.queue.command(redis::cmd("INFO").arg("commandstats")).await.unwrap();
+    let line = told.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")).unwrap_or("0,");
+    line.split(',').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn the_store_is_read_once_a_second_whoever_looks_on() {
+    let app = App::start().await;
+    assert_eq!(app.deliver(&event("queued", 1)).await.code, 202); // a pool, which takes one script to be read
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        let mut stream = Stream::open(&app).await;
+        assert!(stream.until("event: change").await);
+        streams.push(stream);
+    }
+    let (before, start) = (scripts(&app).await, tokio::time::Instant::now());
+    while start.elapsed() < Duration::from_secs(3) {
+        assert_eq!(page(&app, "/workers").await.code, 200);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (read, seconds) = (scripts(&app).await - before, start.elapsed().as_secs());
+    assert!((1..=seconds + 2).contains(&read), "{read} times in {seconds} s");
+    app.stop().await;
+}
+
 #[tokio::test]
 async fn so_many_streams_are_open_that_pages_are_answered_besides() {
     let app = App::start().await;

@@ -28,7 +28,8 @@ impl Waits {
     pub const QUARTERS: usize = 97;
 
     /// What was counted from `from` on, by bucket.
-    pub(super) fn new(from: OffsetDateTime, counted: impl IntoIterator<Item = (u32, u64)>) -> Self {
+    #[must_use]
+    pub fn new(from: OffsetDateTime, counted: impl IntoIterator<Item = (u32, u64)>) -> Self {
         Self { from, counted: counted.into_iter().filter(|(_, jobs)| *jobs > 0).collect() }
     }
 

@@ -40,7 +40,7 @@ async fn one_of_each() -> TestQueue {
         (3, Settlement::Cancelled { reason: "no more".to_owned() }),
         (4, done()),
         (5, Settlement::Dead { error: "the image is absent".to_owned() }),
-        (6, Settlement::Retry { delay: std::time::Duration::from_secs(60), error: "it failed".to_owned() }),
+        (6, Settlement::Retry { delay: std::time::Duration::from_mins(1), error: "it failed".to_owned() }),
     ];
     for (id, settlement) in settlements {
         test.enqueue(id).await;
@@ -92,10 +92,10 @@ async fn a_job_is_found_by_its_state_its_pool_its_scope_and_any_text() {
     ] {
         assert_eq!(pages(&test, &in_state(state), 10).await, expected, "{state}");
     }
-    let text = |text: &str| JobFilter { text: Some(text.to_owned()), ..JobFilter::default() };
-    assert_eq!(pages(&test, &text("named 8"), 10).await, [8]);
-    assert_eq!(pages(&test, &text("IMAGE is absent"), 10).await, [5]);
-    assert_eq!(pages(&test, &text("gpu"), 10).await, [2]);
+    let with = |text: &str| JobFilter { text: Some(text.to_owned()), ..JobFilter::default() };
+    assert_eq!(pages(&test, &with("named 8"), 10).await, [8]);
+    assert_eq!(pages(&test, &with("IMAGE is absent"), 10).await, [5]);
+    assert_eq!(pages(&test, &with("gpu"), 10).await, [2]);
     let scope = JobFilter { scope: Some("ACME".to_owned()), ..JobFilter::default() };
     assert_eq!(pages(&test, &scope, 10).await.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([7, 8]));
     let pool = |name: &str| JobFilter { pool: Some(name.parse().unwrap()), ..JobFilter::default() };

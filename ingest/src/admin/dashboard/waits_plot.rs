@@ -96,3 +96,38 @@ impl Plot {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    /// Quarters of an hour with these waits, each of one job in that bucket; none in some.
+    fn day(buckets: &[Option<u32>]) -> Vec<Waits> {
+        let quarter = |(place, bucket): (u32, &Option<u32>)| {
+            let from = OffsetDateTime::UNIX_EPOCH + Waits::QUARTER * place;
+            Waits::new(from, bucket.map(|bucket| (bucket, 1)))
+        };
+        (0..).zip(buckets).map(quarter).collect()
+    }
+
+    #[test]
+    fn a_longer_wait_is_higher_and_where_no_job_ran_is_a_gap() {
+        let plot = Plot::of(&day(&[Some(8), None, Some(0), Some(16)])).unwrap();
+        let (first, rest) = plot.median.split_once('H').unwrap();
+        let begins: Vec<&str> = rest.split('M').collect();
+        assert_eq!(begins.len(), 2, "{}", plot.median);
+        let height = |text: &str| text.rsplit(['V', ' ']).next().unwrap().parse::<f64>().unwrap();
+        let (one, least) = (height(first), height(begins[1].split('H').next().unwrap()));
+        let longest = height(begins[1].split('H').nth(1).unwrap());
+        assert!(longest < one && one < least && least <= BOTTOM && longest >= TOP, "{}", plot.median);
+        assert!(plot.told.starts_with("3 jobs began to run"), "{}", plot.told);
+        assert_eq!(plot.rows.len(), 3);
+    }
+
+    #[test]
+    fn nothing_is_drawn_where_nothing_ran() {
+        assert!(Plot::of(&day(&[None, None])).is_none() && Plot::of(&[]).is_none());
+    }
+}
