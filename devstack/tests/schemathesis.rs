@@ -116,6 +116,7 @@ fn message(id: u64) -> JobMessage {
         pool: PoolName::default_pool(),
         installation_id: None,
         delivery: format!("guid-{id}").parse().unwrap(),
+        trace: None,
     }
 }
 
