@@ -40,7 +40,7 @@ impl Asker {
             return value.parse::<T>().map_err(|error| anyhow::anyhow!("{name}: {error}"));
         }
         let read = |text: &str| text.parse::<T>().map_err(|error| error.to_string());
-        self.until_right(question, name, default, line, read)
+        self.until_right(question, (name, false), default, read)
     }
 
     /// The answer to `question`, which is not shown while it is typed, as `check` reads it.
@@ -54,24 +54,26 @@ impl Asker {
         flag: &str,
         check: impl Fn(&str) -> Result<T, String>,
     ) -> anyhow::Result<T> {
-        self.until_right(question, flag, None, || self.hidden_line(), check)
+        self.until_right(question, (flag, true), None, check)
     }
 
     fn until_right<T>(
         &self,
         question: &str,
-        flag: &str,
+        (flag, is_secret): (&str, bool),
         default: Option<&str>,
-        read: impl Fn() -> anyhow::Result<Option<String>>,
         check: impl Fn(&str) -> Result<T, String>,
     ) -> anyhow::Result<T> {
         loop {
+            // Before the question: what is typed from then on counts.
+            let silence = (is_secret && self.is_terminal).then(Silence::begin).transpose()?;
             if self.is_terminal {
                 let usual = default.map(|default| format!(" [{default}]")).unwrap_or_default();
                 eprint!("{question}{usual}: ");
                 std::io::stderr().flush()?;
             }
-            let answer = read()?;
+            let answer = line()?;
+            drop(silence);
             // What breaks off does not reach us as a signal while nothing is shown.
             anyhow::ensure!(!answer.as_ref().is_some_and(|line| line.contains(INTERRUPT)), "broken off");
             let is_end = answer.is_none();
@@ -89,12 +91,6 @@ impl Asker {
                 Err(problem) => anyhow::bail!("{question}: {problem}"),
             }
         }
-    }
-
-    /// The next line, without a trace of it on the terminal.
-    fn hidden_line(&self) -> anyhow::Result<Option<String>> {
-        let _silence = if self.is_terminal { Some(Silence::begin()?) } else { None };
-        line()
     }
 }
 
@@ -123,7 +119,7 @@ impl Silence {
 impl Drop for Silence {
     fn drop(&mut self) {
         // The terminal may be gone.
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &self.0).unwrap_or_default();
+        tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0).unwrap_or_default();
         eprintln!();
     }
 }

@@ -6,4 +6,5 @@ mod doctor;
 mod explain;
 mod hook;
 mod init;
+mod terminal;
 mod world;
