@@ -202,24 +202,24 @@ mod tests {
         if let Some(either) = schema["oneOf"].as_array() {
             return either.iter().map(|one| kind(schemas, one)).collect::<Vec<_>>().join(" or ");
         }
-        let names: Vec<&str> = match &schema["type"] {
-            Value::Array(names) => names.iter().filter_map(Value::as_str).collect(),
-            name => name.as_str().into_iter().collect(),
+        let types: Vec<&str> = match &schema["type"] {
+            Value::Array(types) => types.iter().filter_map(Value::as_str).collect(),
+            one => one.as_str().into_iter().collect(),
         };
-        let named = |name: &&str| match *name {
+        let word = |of: &&str| match *of {
             "string" if schema["format"] == "date-time" => "time".to_owned(),
             "string" => "text".to_owned(),
             "integer" => "number".to_owned(),
             "array" => format!("array of {}", kind(schemas, &schema["items"])),
-            name => name.to_owned(),
+            other => other.to_owned(),
         };
-        names.iter().map(named).collect::<Vec<_>>().join(" or ")
+        types.iter().map(word).collect::<Vec<_>>().join(" or ")
     }
 
     /// What a field says; of one that may be null, its other part says it.
     fn meaning(schema: &Value) -> String {
-        let parts = std::iter::once(schema).chain(schema["oneOf"].as_array().into_iter().flatten());
-        let said = parts.filter_map(|part| part["description"].as_str()).next().unwrap_or_default();
+        let mut parts = std::iter::once(schema).chain(schema["oneOf"].as_array().into_iter().flatten());
+        let said = parts.find_map(|part| part["description"].as_str()).unwrap_or_default();
         // Links of rustdoc lead nowhere here.
         let mut parts = said.split("](Self::");
         let first = parts.next().unwrap_or_default();
