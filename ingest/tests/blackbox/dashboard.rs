@@ -230,7 +230,7 @@ async fn the_store_is_read_once_a_second_whoever_looks_on() {
     let mut streams = Vec::new();
     for _ in 0..8 {
         let mut stream = Stream::open(&app).await;
-        assert!(stream.until("event: change").await);
+        assert!(stream.until("retry:").await);
         streams.push(stream);
     }
     let (before, start) = (scripts(&app).await, tokio::time::Instant::now());
