@@ -7,7 +7,7 @@ use reqwest::Method;
 use super::{BaseUrl, permission::Permission};
 use crate::model::Scope;
 
-/// What kinds of calls there are: each call's [`endpoint`](Call::endpoint) is one of these.
+/// What kinds of calls there are: the kind of each call is one of these.
 pub const ENDPOINTS: [&str; 14] = [
     "POST actions/runners/generate-jitconfig",
     "POST actions/runners/registration-token",
