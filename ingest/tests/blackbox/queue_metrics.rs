@@ -15,6 +15,8 @@ async fn a_pool_is_counted_and_reads_nothing_once_it_is_drained() {
     assert_eq!(app.metric(r#"autoscaler_jobs_total{pool="default",what="accepted"}"#).await, Some(2.0));
     assert_eq!(app.metric(r#"autoscaler_queue_limit{pool="default"}"#).await, Some(0.0), "no worker has told it");
     assert_eq!(app.metric("autoscaler_queue_workers").await, Some(0.0));
+    let never_used = r#"autoscaler_queue_jobs{pool="walled",state="pending"}"#;
+    assert_eq!(app.metric(never_used).await, Some(0.0), "no job and no worker has told the queue of it");
 
     for id in [1, 2] {
         let cancelled = event_with("completed", id, &json!({"conclusion": "cancelled"}));
