@@ -165,13 +165,9 @@ fn private(settings: &Settings, registry: &Registry, queue: &Queue) -> anyhow::R
     let token = settings.ingest.admin_token.as_ref();
     let guard = Guard::new(token, registry).context("INGEST_ADMIN_TOKEN cannot be used")?;
     let csrf = Csrf::new(token.unwrap_or(&settings.secrets.secret_token)).context("no form can be sent")?;
-    Ok(Private {
-        common,
-        guard: Data::new(guard),
-        access: Data::new(Access::new(queue.clone())),
-        csrf: Data::new(csrf),
-        dashboard: Data::new(Dashboard::new(queue.clone())),
-    })
+    let access = Data::new(Access::new(queue.clone()));
+    let dashboard = Data::new(Dashboard::new(access.clone()));
+    Ok(Private { common, guard: Data::new(guard), access, csrf: Data::new(csrf), dashboard })
 }
 
 fn admin_server(private: &Private, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {

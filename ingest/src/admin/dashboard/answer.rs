@@ -1,20 +1,18 @@
 //! How pages are answered with.
 
-use std::{future::Future, time::Duration};
-
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
 };
 use askama::Template;
-use shared::{queue::QueueError, telemetry::chain};
-use tokio::time::timeout;
-use tracing::{error, warn};
+use shared::{
+    queue::{Queue, QueueError},
+    telemetry::chain,
+};
+use tracing::error;
 
 use super::alerts::Alert;
-
-/// How long the queue may take to be read for a page.
-const READ_DEADLINE: Duration = Duration::from_secs(5);
+use crate::admin::Access;
 
 /// What a page may load and do: what is on this listener, and nothing else.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -69,19 +67,12 @@ pub(super) fn wrong(status: StatusCode, why: String) -> HttpResponse {
     with_status(status, &Wrong { frame, why })
 }
 
-/// Reads the queue for a page.
-pub(super) async fn read<T>(reading: impl Future<Output = Result<T, QueueError>>) -> Result<T, String> {
-    match timeout(READ_DEADLINE, reading).await {
-        Ok(Ok(read)) => Ok(read),
-        Ok(Err(error)) => {
-            warn!(error = %chain(&error), "Cannot read the queue for the dashboard");
-            Err(chain(&error))
-        }
-        Err(_elapsed) => {
-            warn!("Cannot read the queue for the dashboard: it did not answer within {READ_DEADLINE:?}");
-            Err(format!("it did not answer within {READ_DEADLINE:?}"))
-        }
-    }
+/// Reads the queue for a page, or says why it cannot be read.
+pub(super) async fn read<T>(
+    access: &Access,
+    reading: impl AsyncFnOnce(&Queue) -> Result<T, QueueError>,
+) -> Result<T, String> {
+    access.look(reading).await.map_err(|error| chain(&error))
 }
 
 fn with_status(status: StatusCode, template: &impl Template) -> HttpResponse {

@@ -73,7 +73,7 @@ pub(super) async fn page(dashboard: Data<Dashboard>, csrf: Data<Csrf>, asked: Qu
     };
     let filter =
         JobFilter { states: vec![JobState::Dead], error: given(&which.error), of_scope: scope, ..JobFilter::default() };
-    let found = match answer::read(dashboard.queue.find(&filter, from, JOBS_MAX)).await {
+    let found = match answer::read(&dashboard.access, async |queue| queue.find(&filter, from, JOBS_MAX).await).await {
         Ok(found) => found,
         Err(why) => return answer::away(why),
     };

@@ -10,7 +10,7 @@ use shared::{
     queue::{DeadLetters, Queue, QueueError},
     telemetry::chain,
 };
-use tracing::{info, warn};
+use tracing::info;
 
 use super::{Dashboard, answer, dead::Which, jobs::given};
 use crate::admin::csrf::Csrf;
@@ -45,18 +45,14 @@ pub(super) async fn change(
         Ok(parsed) => parsed,
         Err(why) => return answer::wrong(StatusCode::BAD_REQUEST, format!("Nothing was changed: {why}.")),
     };
-    // Awaited, whatever it takes: what was begun is to be told of.
-    match make(&dashboard.queue, &change).await {
+    match dashboard.access.change(async |queue| make(queue, &change).await).await {
         Ok(done) => {
             let word = change.act.word();
             info!(dead_letters = done, "Dead letters were {word} by hand");
             let address = which.address(&[(word, &done.to_string())]);
             HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
         }
-        Err(error) => {
-            warn!(error = %chain(&error), "Cannot change dead letters");
-            answer::away(format!("{}; some dead letters may have been changed", chain(&error)))
-        }
+        Err(error) => answer::away(format!("{}; some dead letters may have been changed", chain(&error))),
     }
 }
 

@@ -8,7 +8,7 @@ use actix_web::{
 use askama::Template;
 use shared::{
     model::{JobId, JobState},
-    queue::{Explanation, JobRecord, PostMortem},
+    queue::{Explanation, JobRecord, PostMortem, Queue},
 };
 use time::OffsetDateTime;
 
@@ -58,8 +58,8 @@ pub(super) async fn page(dashboard: Data<Dashboard>, id: Path<String>) -> HttpRe
         Ok(id) => id,
         Err(error) => return answer::wrong(StatusCode::NOT_FOUND, format!("{error}.")),
     };
-    let read = async { Ok((dashboard.queue.explain(id).await?, dashboard.queue.job(id).await?)) };
-    let (explanation, job) = match answer::read(read).await {
+    let read = async |queue: &Queue| Ok((queue.explain(id).await?, queue.job(id).await?));
+    let (explanation, job) = match answer::read(&dashboard.access, read).await {
         Ok(read) => read,
         Err(why) => return answer::away(why),
     };

@@ -93,7 +93,7 @@ pub(super) async fn page(dashboard: Data<Dashboard>, asked: Query<Asked>) -> Htt
         Ok(reading) => reading,
         Err(why) => return answer::away(why),
     };
-    let found = match answer::read(dashboard.queue.find(&filter, from, JOBS_MAX)).await {
+    let found = match answer::read(&dashboard.access, async |queue| queue.find(&filter, from, JOBS_MAX).await).await {
         Ok(found) => found,
         Err(why) => return answer::away(why),
     };

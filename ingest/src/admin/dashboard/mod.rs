@@ -16,21 +16,22 @@ mod words;
 mod workers;
 
 use actix_web::web::{Data, ServiceConfig, get, post};
-use shared::queue::Queue;
 
 use live::Streams;
 use reading::Readings;
 
+use super::Access;
+
 /// What the pages are made from.
 pub(crate) struct Dashboard {
-    queue: Queue,
+    access: Data<Access>,
     readings: Readings,
     streams: Streams,
 }
 
 impl Dashboard {
-    pub(crate) fn new(queue: Queue) -> Self {
-        Self { readings: Readings::new(queue.clone()), streams: Streams::default(), queue }
+    pub(crate) fn new(access: Data<Access>) -> Self {
+        Self { readings: Readings::new(access.clone()), streams: Streams::default(), access }
     }
 
     /// Keeps those that look on up to date, until [`close`](Self::close). Cancel-safe.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use actix_web::web::Data;
 use shared::{
     queue::{Happening, Queue, QueueError, Waits},
     status::{PoolStatus, RunnerSlot, Status, WorkerStatus},
@@ -13,6 +14,7 @@ use shared::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::answer;
+use crate::admin::Access;
 
 /// How old a reading may be that a page is made from.
 pub(super) const AGE_MAX: Duration = Duration::from_secs(1);
@@ -67,14 +69,14 @@ type Read = Result<Arc<Reading>, String>;
 
 /// The last reading of each kind, with its time.
 pub(super) struct Readings {
-    queue: Queue,
+    access: Data<Access>,
     last: Mutex<Option<(Instant, Read)>>,
     waits: Mutex<Option<(Instant, Arc<[Waits]>)>>,
 }
 
 impl Readings {
-    pub(super) fn new(queue: Queue) -> Self {
-        Self { queue, last: Mutex::default(), waits: Mutex::default() }
+    pub(super) fn new(access: Data<Access>) -> Self {
+        Self { access, last: Mutex::default(), waits: Mutex::default() }
     }
 
     /// What is to be seen now, or was within the last second; an error says why it cannot be read.
@@ -83,21 +85,9 @@ impl Readings {
         if let Some((_, reading)) = last.as_ref().filter(|(at, _)| at.elapsed() < AGE_MAX) {
             return reading.clone();
         }
-        let reading = answer::read(self.read()).await.map(Arc::new);
+        let reading = answer::read(&self.access, read).await.map(Arc::new);
         *last = Some((Instant::now(), reading.clone()));
         reading
-    }
-
-    async fn read(&self) -> Result<Reading, QueueError> {
-        let status = self.queue.status().await?;
-        let mut totals = [0; Happening::ALL.len()];
-        for pool in &status.pools {
-            for (total, (_, times)) in totals.iter_mut().zip(self.queue.totals(&pool.name).await?) {
-                *total += times;
-            }
-        }
-        let lease_seconds = self.queue.config().lease_seconds.as_secs();
-        Ok(Reading { runners: self.queue.runners().await?, status, totals, lease_seconds })
     }
 
     /// How long jobs of these pools waited over the last day.
@@ -106,22 +96,35 @@ impl Readings {
         if let Some((_, waits)) = last.as_ref().filter(|(at, _)| at.elapsed() < WAITS_AGE_MAX) {
             return Ok(Arc::clone(waits));
         }
-        let waits: Arc<[Waits]> = answer::read(self.read_waits(status)).await?.into();
+        let waits: Arc<[Waits]> =
+            answer::read(&self.access, async |queue| read_waits(queue, status).await).await?.into();
         *last = Some((Instant::now(), Arc::clone(&waits)));
         Ok(waits)
     }
+}
 
-    async fn read_waits(&self, status: &Status) -> Result<Vec<Waits>, QueueError> {
-        let mut all: Vec<Waits> = Vec::new();
-        for pool in &status.pools {
-            for waits in self.queue.waits(&pool.name).await? {
-                // A quarter may have ended since the first pool was read.
-                match all.iter_mut().find(|quarter| quarter.from == waits.from) {
-                    Some(quarter) => quarter.add(&waits),
-                    None => all.push(waits),
-                }
+async fn read(queue: &Queue) -> Result<Reading, QueueError> {
+    let status = queue.status().await?;
+    let mut totals = [0; Happening::ALL.len()];
+    for pool in &status.pools {
+        for (total, (_, times)) in totals.iter_mut().zip(queue.totals(&pool.name).await?) {
+            *total += times;
+        }
+    }
+    let lease_seconds = queue.config().lease_seconds.as_secs();
+    Ok(Reading { runners: queue.runners().await?, status, totals, lease_seconds })
+}
+
+async fn read_waits(queue: &Queue, status: &Status) -> Result<Vec<Waits>, QueueError> {
+    let mut all: Vec<Waits> = Vec::new();
+    for pool in &status.pools {
+        for waits in queue.waits(&pool.name).await? {
+            // A quarter may have ended since the first pool was read.
+            match all.iter_mut().find(|quarter| quarter.from == waits.from) {
+                Some(quarter) => quarter.add(&waits),
+                None => all.push(waits),
             }
         }
-        Ok(all)
     }
+    Ok(all)
 }
