@@ -174,11 +174,14 @@ async fn a_worker_that_stops_waits_for_jobs_and_not_for_warm_runners() {
     two_are_idle(&world).await;
     let id = world.github.queue_job(job("octocat/one", "default", "sleep 2"));
     world.github.wait_for_job(id, JobStatus::InProgress, PATIENCE).await.unwrap();
-    world.until("its own runner is up", async || idle(&world).len() == 2).await;
+    let its_own_is_up =
+        async || idle(&world).len() == 2 && world.docker.containers().len() == 3 && world.open() == Some(3);
+    world.until("its own runner is up, and nothing else is under way", its_own_is_up).await;
     let ended = world.workers[0].process().stop(PATIENCE).await.unwrap();
     assert_eq!(ended.code(), Some(0));
     assert_eq!(world.github.job(id).unwrap().status, JobStatus::Completed);
-    assert_eq!((idle(&world).len(), names(&world).intersection(&before).count()), (2, 1));
+    let left = (idle(&world).len(), names(&world).intersection(&before).count());
+    assert_eq!(left, (2, 1), "{}", world.story());
 }
 
 #[tokio::test]

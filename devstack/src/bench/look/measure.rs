@@ -11,7 +11,10 @@ use super::{
     super::store::Store,
     history::{History, fill_history},
 };
-use crate::harness::{Process, ProcessSpec, free_port};
+use crate::{
+    deliver,
+    harness::{Process, ProcessSpec, free_port},
+};
 
 /// How long the process may take to start, and one look.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -146,7 +149,7 @@ impl Eyes {
             .env("INGEST_ADMIN_BIND", &admin);
         let mut ingest = Process::start(&ingest)?;
         ingest.wait_for_line("Waiting for deliveries", PATIENCE).await?;
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let http = deliver::client()?;
         Ok(Self { worker: spec("worker")?, _ingest: ingest, http, admin, _folder: folder })
     }
 
@@ -159,7 +162,7 @@ impl Eyes {
     }
 
     async fn page(&self, path: &str) -> anyhow::Result<()> {
-        let answer = self.http.get(format!("http://{}{path}", self.admin)).send().await?;
+        let answer = self.http.get(format!("http://{}{path}", self.admin)).timeout(PATIENCE).send().await?;
         let (status, body) = (answer.status(), answer.bytes().await?);
         ensure!(status == StatusCode::OK && !body.is_empty(), "{status}: {}", String::from_utf8_lossy(&body));
         Ok(())
