@@ -1,6 +1,6 @@
 //! What came of the measurements, for people and for programs.
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, time::Duration};
 
 use serde::Serialize;
 
@@ -14,7 +14,8 @@ const TARGET_MILLIS: f64 = 100.0;
 pub(super) struct Report {
     jobs: u64,
     stores: Vec<StoreFigures>,
-    met: bool,
+    /// What took longer than it may, in any store.
+    missed: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -34,8 +35,9 @@ impl Report {
     /// Sums up what was measured with so many jobs on record.
     pub(super) fn of(measured: &[Measured<'_>], jobs: u64) -> Self {
         let stores: Vec<StoreFigures> = measured.iter().map(StoreFigures::of).collect();
-        let met = stores.iter().flat_map(|store| &store.looks).all(|look| look.median <= TARGET_MILLIS);
-        Self { jobs, stores, met }
+        let missed = stores.iter().flat_map(|store| &store.looks).filter(|look| look.median > TARGET_MILLIS);
+        let missed = missed.map(|look| look.what.clone()).collect();
+        Self { jobs, stores, missed }
     }
 }
 
@@ -65,7 +67,8 @@ impl fmt::Display for Report {
             }
             writeln!(f)?;
         }
-        let verdict = if self.met { "met" } else { "missed" };
+        let missed: Vec<&str> = self.missed.iter().map(String::as_str).collect();
+        let verdict = if missed.is_empty() { "met".to_owned() } else { format!("missed by {}", missed.join(", ")) };
         write!(f, "At most {TARGET_MILLIS} ms at the median: {verdict}")
     }
 }
