@@ -3,9 +3,9 @@
 use anyhow::Context as _;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
-    model::{JobId, JobMessage, Pool, PoolName},
+    model::{JobId, JobMessage, Pool, PoolName, WorkerName},
     pools,
-    queue::{Queue, QueueError},
+    queue::{Lease, Queue, QueueError, Reserved},
     settings::Environment,
 };
 
@@ -70,4 +70,18 @@ pub(super) async fn fill(queue: &Queue, jobs: Vec<JobMessage>) -> Result<(), Que
 /// The ids of jobs.
 pub(super) fn ids(jobs: &[JobMessage]) -> Vec<JobId> {
     jobs.iter().map(|job| job.job_id).collect()
+}
+
+/// So many jobs in parts of at most so many.
+pub(super) fn parts(count: u64, most: u64) -> impl Iterator<Item = u64> {
+    (0..count.div_ceil(most)).map(move |part| most.min(count - part * most))
+}
+
+/// Reserves a job, of which there is one.
+pub(super) async fn reserve(queue: &Queue, pool: &PoolName, worker: &WorkerName) -> Result<Lease, QueueError> {
+    loop {
+        if let Reserved::Job(lease) = queue.reserve(pool, worker).await? {
+            return Ok(*lease);
+        }
+    }
 }

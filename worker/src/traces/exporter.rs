@@ -10,7 +10,7 @@ use reqwest::{
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::{Value, json};
-use shared::model::WorkerName;
+use shared::{model::WorkerName, version};
 use time::OffsetDateTime;
 
 use super::{
@@ -23,8 +23,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where a collector takes traces.
 const PATH: &str = "/v1/traces";
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What OTLP calls the status of what failed.
 const STATUS_ERROR: u8 = 2;
@@ -89,7 +87,7 @@ impl Exporter {
             return Ok(());
         }
         let spans: Vec<Value> = spans.iter().map(span).collect();
-        let scope = json!({"name": "autoscaler", "version": VERSION});
+        let scope = json!({"name": "autoscaler", "version": version::NUMBER});
         let body = json!({
             "resourceSpans": [{"resource": self.resource, "scopeSpans": [{"scope": scope, "spans": spans}]}],
         });
@@ -116,7 +114,7 @@ fn headers(config: &TracesConfig) -> anyhow::Result<HeaderMap> {
 fn resource(config: &TracesConfig, worker: &WorkerName) -> Value {
     let mut all = config.resource_attributes.clone().unwrap_or_default().into_map();
     all.insert("service.name".to_owned(), config.service_name.clone());
-    all.entry("service.version".to_owned()).or_insert_with(|| VERSION.to_owned());
+    all.entry("service.version".to_owned()).or_insert_with(|| version::NUMBER.to_owned());
     all.entry("service.instance.id".to_owned()).or_insert_with(|| worker.to_string());
     json!({"attributes": attributes(all.iter().map(|(name, value)| (name.as_str(), value.as_str())))})
 }

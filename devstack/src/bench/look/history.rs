@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use shared::{
     model::{JobId, PoolName, WorkerName},
-    queue::{Lease, Queue, QueueError, Reserved, Settlement},
+    queue::{Lease, Queue, Settlement},
 };
 
-use super::super::jobs::{Jobs, fill, ids, open};
+use super::super::jobs::{Jobs, fill, ids, open, parts, reserve};
 
 /// The pools that the jobs are of, by turns.
 const POOLS: u64 = 5;
@@ -35,7 +35,7 @@ pub(super) async fn fill_history(queue: &Queue, count: u64) -> anyhow::Result<Hi
     let (mut jobs, worker) = (Jobs::default(), WorkerName::try_from("bench".to_owned())?);
     let mut shown = [None; 3];
     let waiting = count / 10;
-    for (number, part) in parts(count - waiting).enumerate() {
+    for (number, part) in parts(count - waiting, PART).enumerate() {
         let pool = pool(u64::try_from(number)? % POOLS)?;
         open(queue, &pool).await?;
         fill(queue, jobs.make(&pool, part)?).await?;
@@ -60,10 +60,6 @@ fn pool(number: u64) -> anyhow::Result<PoolName> {
     Ok(format!("pool-{number}").parse()?)
 }
 
-fn parts(count: u64) -> impl Iterator<Item = u64> {
-    (0..count.div_ceil(PART)).map(move |part| PART.min(count - part * PART))
-}
-
 /// How the so-manieth job of a part ends.
 fn settlement(number: usize) -> Settlement {
     let error = "the engine cannot create a container: no such image: ghcr.io/octo/runner:mistyped".to_owned();
@@ -71,13 +67,5 @@ fn settlement(number: usize) -> Settlement {
         odd if odd == ODD - 1 => Settlement::Dead { error },
         odd if odd == ODD - 2 => Settlement::Retry { delay: Duration::from_hours(1), error },
         _ => Settlement::Done { detail: "bench".to_owned() },
-    }
-}
-
-async fn reserve(queue: &Queue, pool: &PoolName, worker: &WorkerName) -> Result<Lease, QueueError> {
-    loop {
-        if let Reserved::Job(lease) = queue.reserve(pool, worker).await? {
-            return Ok(*lease);
-        }
     }
 }

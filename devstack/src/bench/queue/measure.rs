@@ -6,17 +6,20 @@ use anyhow::bail;
 use futures_util::{StreamExt as _, TryStreamExt as _, future::try_join_all, stream};
 use shared::{
     model::{JobMessage, PoolName, WorkerName},
-    queue::{Lease, Queue, QueueError, Reserved, Settlement},
+    queue::{Queue, QueueError, Reserved, Settlement},
 };
 use tokio::time::Instant;
 
 use super::super::{
-    jobs::{Jobs, fill, ids, open},
+    jobs::{Jobs, fill, ids, open, parts, reserve},
     store::Store,
 };
 
 /// How many calls are under way at once: as many as an ingest may have.
 const CALLERS: usize = 64;
+
+/// How many jobs are made at once: a million of them would take the memory that is measured.
+const PART: u64 = 10_000;
 
 /// How many jobs a worker is woken for, one after the other.
 const WAKES: u32 = 300;
@@ -88,7 +91,7 @@ async fn filled(store: &Store, depths: &[u64], jobs: &mut Jobs) -> anyhow::Resul
         let pool: PoolName = format!("depth-{pending}").parse()?;
         open(&store.queue, &pool).await?;
         let before = store.used()?;
-        for part in parts(*pending) {
+        for part in parts(*pending, PART) {
             fill(&store.queue, jobs.make(&pool, part)?).await?;
         }
         // With few, what the store needs anyway counts for too much.
@@ -98,12 +101,6 @@ async fn filled(store: &Store, depths: &[u64], jobs: &mut Jobs) -> anyhow::Resul
         filled.push(Depth { pool, pending: *pending, enqueue, reserve, settle, cancel, bytes });
     }
     Ok(filled)
-}
-
-/// Jobs are made in parts: a million of them at once would take the memory that is measured.
-fn parts(count: u64) -> impl Iterator<Item = u64> {
-    const PART: u64 = 10_000;
-    (0..count.div_ceil(PART)).map(move |part| PART.min(count - part * PART))
 }
 
 /// The operations in an order that leaves the pool as deep as it was.
@@ -143,14 +140,6 @@ async fn many<I, T, F: Future<Output = Result<T, QueueError>>>(
     call: impl FnMut(I) -> F,
 ) -> Result<Vec<T>, QueueError> {
     stream::iter(items).map(call).buffer_unordered(CALLERS).try_collect().await
-}
-
-async fn reserve(queue: &Queue, pool: &PoolName, worker: &WorkerName) -> Result<Lease, QueueError> {
-    loop {
-        if let Reserved::Job(lease) = queue.reserve(pool, worker).await? {
-            return Ok(*lease);
-        }
-    }
 }
 
 fn done() -> Settlement {
