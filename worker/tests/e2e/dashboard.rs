@@ -161,6 +161,42 @@ async fn a_job_is_seen_to_wait_and_why_to_run_and_to_end_without_loading_the_pag
 }
 
 #[tokio::test]
+async fn what_is_typed_stays_when_an_alert_goes_and_while_the_store_is_away() {
+    let mut world = World::without_worker(Options::default()).await;
+    let id = world.github.queue_job(job("first", "true"));
+    world.record_when(id, JobState::Pending).await;
+    let visitor = Visitor::of(&world).await;
+    visitor.go("/jobs").await;
+    visitor.sees("#alerts", "No worker serves pool default").await;
+    visitor.run("document.querySelector('input[name=text]').focus()").await;
+    visitor.browser.press("typed").await.unwrap();
+    let kept = "return [document.activeElement.name, document.activeElement.value]";
+
+    let browser = visitor.browser;
+    world.start_worker().await;
+    let visitor = Visitor { world: &world, browser };
+    visitor.sees_go("#alerts").await;
+    visitor.sees(&format!("#job-{id} .state"), "done").await;
+    assert_eq!(visitor.run(kept).await, json!(["text", "typed"]), "with one alert less");
+
+    let browser = visitor.browser;
+    world.redis().freeze().unwrap();
+    let visitor = Visitor { world: &world, browser };
+    visitor.sees("#away", "The queue's store does not answer").await;
+    visitor.sees(&format!("#job-{id} .state"), "done").await;
+    assert_eq!(visitor.run(kept).await, json!(["text", "typed"]), "with the store away");
+    visitor.browser.console().await.unwrap(); // it has that the server answered with 503
+
+    let browser = visitor.browser;
+    world.redis().thaw().unwrap();
+    let visitor = Visitor { world: &world, browser };
+    visitor.sees_go("#away").await;
+    assert_eq!(visitor.run(kept).await, json!(["text", "typed"]), "with the store back");
+    visitor.asserts_order().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_mistyped_label_is_told_of_in_one_look_also_without_javascript() {
     let world = World::start(Options::default()).await;
     let labels = ["self-hosted", "linus"].map(str::to_owned).to_vec();

@@ -34,7 +34,7 @@ static BUILT: OnceCell<()> = OnceCell::const_new();
 
 pub(crate) struct World {
     /// Unless the queue is a file.
-    _redis: Option<RedisServer>,
+    redis: Option<RedisServer>,
     pub(crate) github: StandIn,
     pub(crate) queue: Queue,
     pub(crate) docker: Docker,
@@ -121,7 +121,7 @@ impl World {
         let config = QueueConfig { url: SecretString::from(queue), ..QueueConfig::default() };
         let world = Self {
             queue: Queue::new(&config).unwrap(),
-            _redis: redis,
+            redis,
             github,
             docker,
             worker: None,
@@ -143,6 +143,10 @@ impl World {
     pub(crate) async fn start_worker(&mut self) {
         self.worker = Some(Process::start(&self.worker_spec).unwrap());
         self.until("the worker is up", async || self.ready().await == Some(200)).await;
+    }
+
+    pub(crate) fn redis(&mut self) -> &mut RedisServer {
+        self.redis.as_mut().unwrap()
     }
 
     pub(crate) fn worker(&mut self) -> &mut Process {

@@ -39,6 +39,8 @@
     let place = old.firstChild;
     for (const want of [...made.childNodes]) {
       let found = null;
+      // Where something has gone, a text is left over: it is what has to give way, never an element.
+      while (want.nodeType === Node.ELEMENT_NODE && place && place.nodeType !== Node.ELEMENT_NODE) place = drop(place);
       if (key(want)) {
         found = known.get(key(want)) || null;
         while (found && place && place !== found && !key(place)) place = drop(place);
@@ -72,6 +74,14 @@
     if (old !== document.activeElement || old.nodeName !== 'SELECT') morphChildren(old, made);
   };
 
+  // Says that nothing can be read now, and leaves what was read before, and what was typed.
+  const tell = (away, made) => {
+    Object.assign(main.dataset, made.dataset);
+    const told = document.getElementById('away');
+    if (told) morph(told, away);
+    else document.getElementById('title').after(document.importNode(away, true));
+  };
+
   const say = () => {
     if (main.dataset.summary === summary || Date.now() - saidAt < SAY_MS) return;
     summary = main.dataset.summary;
@@ -99,8 +109,10 @@
       const madeMain = made.getElementById('main');
       if (madeMain && !paused) {
         const focused = document.activeElement;
+        const away = made.getElementById('away');
+        if (away) tell(away, madeMain);
+        else morph(main, madeMain);
         document.title = made.title;
-        morph(main, madeMain);
         if (focused.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
         say();
       }
