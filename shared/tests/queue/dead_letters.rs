@@ -107,7 +107,7 @@ async fn a_dead_letter_that_is_dropped_is_gone_and_its_record_says_so() {
 }
 
 #[tokio::test]
-async fn jobs_are_listed_by_state_the_newest_first() {
+async fn jobs_are_listed_those_that_run_and_wait_in_front_the_newest_of_each_first() {
     let test = dead(3).await;
     for id in 4..=6 {
         test.enqueue(id).await;
@@ -120,11 +120,12 @@ async fn jobs_are_listed_by_state_the_newest_first() {
         let jobs = test.queue.jobs(state, 100).await.unwrap();
         jobs.iter().map(|job| job.id.get()).collect::<Vec<_>>()
     };
-    assert_eq!(listed(None).await, [6, 5, 4, 3, 2, 1]);
+    assert_eq!(listed(None).await, [5, 6, 3, 2, 1, 4]);
     assert_eq!(listed(Some(JobState::Dead)).await, [3, 2, 1]);
     assert_eq!(listed(Some(JobState::Done)).await, [4]);
     assert_eq!(listed(Some(JobState::Starting)).await, [5]);
     assert_eq!(listed(Some(JobState::Pending)).await, [6]);
     assert_eq!(listed(Some(JobState::Running)).await, [0_u64; 0]);
-    assert_eq!(test.queue.jobs(None, 2).await.unwrap().len(), 2);
+    let two = test.queue.jobs(None, 2).await.unwrap();
+    assert_eq!(two.iter().map(|job| job.id.get()).collect::<Vec<_>>(), [5, 6]);
 }

@@ -6,7 +6,7 @@ use shared::{model::JobState, queue::JobRecord};
 use super::table::{aligned, cut, moment, or_dash};
 use crate::config::Settings;
 
-/// Lists jobs, the newest first.
+/// Lists jobs: those that run in front, then those that wait, the newest of each first.
 #[derive(Args, Debug)]
 pub(super) struct Jobs {
     /// Only those in this state: pending, starting, running, orphaned, delayed, dead, done, cancelled or unmatched

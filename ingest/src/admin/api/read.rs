@@ -55,7 +55,7 @@ pub(super) async fn runners(access: Data<Access>) -> Result<Json<Vec<RunnerSlot>
     access.look(async |queue| queue.runners().await).await.map(Json)
 }
 
-/// Jobs, the newest first: `worker jobs --json`
+/// Jobs, those that run in front, then those that wait, the newest of each first: `worker jobs --json`
 #[utoipa::path(
     get, path = "/api/v1/jobs", tag = "jobs", params(Listed),
     responses(
