@@ -8,6 +8,7 @@ use tokio::time::sleep;
 
 use super::{
     plan::{Mode, Plan, Unusable},
+    processes::program,
     say::say,
     stack::Stack,
     stop::{Interrupted, Stop},
@@ -119,7 +120,8 @@ impl UpCommand {
             script: self.script.clone(),
             ..JobSpec::of("octocat/hello".parse()?)
         });
-        let next = text::next_at_stand_in(github.url());
+        let worker = program("worker")?;
+        let next = text::next_at_stand_in(github.url(), stack.queue_url(), &worker);
         match stop.race(story::tell(stack, job)).await? {
             Ok(JobState::Done) => {}
             Ok(state) => bail!("job {job} is {state}"),

@@ -26,13 +26,16 @@ pub(super) struct Start {
     pub(super) echo: bool,
 }
 
+/// Where one of our programs is: beside this one.
+pub(super) fn program(name: &str) -> anyhow::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
+
 impl Processes {
     /// Starts both.
     pub(super) fn start(&mut self, start: &Start) -> anyhow::Result<()> {
         for name in ["ingest", "worker"] {
-            // It stands beside this one.
-            let program = std::env::current_exe()?.with_file_name(name);
-            let spec = ProcessSpec::new(program).envs(start.settings.clone()).folder(&start.folder);
+            let spec = ProcessSpec::new(program(name)?).envs(start.settings.clone()).folder(&start.folder);
             self.0.push((name, Process::start(&if start.echo { spec.echo() } else { spec })?));
         }
         Ok(())

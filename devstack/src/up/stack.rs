@@ -166,6 +166,11 @@ impl Stack {
         &self.addresses
     }
 
+    /// The queue, where it is a file of ours; nothing otherwise.
+    pub(super) fn queue_url(&self) -> &str {
+        self.start.settings.get("QUEUE_URL").map_or("", String::as_str)
+    }
+
     /// What our processes have said.
     pub(crate) fn said(&self) -> String {
         self.processes.said()

@@ -1,6 +1,6 @@
 //! What the command says at length.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
 use super::plan::Real;
 use crate::harness::Engine;
@@ -30,7 +30,10 @@ pub(super) fn engine(engine: &Engine) -> Address {
 pub(super) fn listeners(webhook: &str, metrics: &[String; 2]) -> [Address; 2] {
     let [ingest, worker] = metrics;
     [
-        ("ingest", format!("http://{webhook}/webhook, metrics at http://{ingest}/metrics")),
+        (
+            "ingest",
+            format!("http://{webhook}/webhook, dashboard at http://{ingest}/, metrics at http://{ingest}/metrics"),
+        ),
         ("worker", format!("metrics at http://{worker}/metrics")),
     ]
 }
@@ -68,12 +71,15 @@ pub(super) fn next_at_github(real: &Real) -> String {
     text
 }
 
-/// Where to go from the first job.
-pub(super) fn next_at_stand_in(stand_in: &str) -> String {
+/// Where to go from the first job; `queue` is its `QUEUE_URL`, and `worker` the program.
+pub(super) fn next_at_stand_in(stand_in: &str, queue: &str, worker: &Path) -> String {
+    let worker = worker.display();
     format!(
         "Queue another, with a script of yours (add \"organization\" or other \"labels\" as you like):\n  \
            curl {stand_in}/_standin/jobs -d '{{\"repository\": \"octocat/hello\", \"labels\": [\"self-hosted\"], \
            \"script\": \"sleep 3\"}}'\n\
+         Ask why it waits, or what became of it, by the id in the answer; the dashboard shows the same:\n  \
+           QUEUE_URL={queue} {worker} explain ID\n\
          The same against GitHub: end this, write AUTOSCALER_GITHUB_PAT=… and AUTOSCALER_SECRET_TOKEN=… into a file \
          .env, and start it again. README.md has all other settings.\n\n\
          Ctrl-C ends it and leaves nothing behind."

@@ -1,6 +1,6 @@
 //! A first look.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use crate::world::{Options, Up};
 
@@ -46,7 +46,12 @@ async fn a_job_that_is_queued_by_hand_is_told_as_well_and_ctrl_c_ends_it_all() {
     let job = r#"{"repository": "octocat/hello", "labels": ["self-hosted"], "script": "exit 1"}"#;
     let answer = devstack::deliver::client().unwrap().post(url).body(job).send().await.unwrap();
     assert_eq!(answer.status(), 201);
+    let queued: serde_json::Value = answer.json().await.unwrap();
+    let ask = up.says(" explain ID").await.replace(" ID", &format!(" {}", queued["id"]));
     up.says("Failed").await;
+    let told = Command::new("sh").args(["-c", ask.trim()]).output().unwrap();
+    let is_done = format!("Job {} is done. It has ended", queued["id"]);
+    assert!(String::from_utf8_lossy(&told.stdout).starts_with(&is_done), "{ask}: {told:?}");
     up.look();
     up.press_ctrl_c();
     let (code, said) = up.ends().await;
