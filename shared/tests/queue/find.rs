@@ -143,3 +143,13 @@ async fn a_job_that_waits_says_in_a_list_what_for() {
     serve(&test, 2, others(1), false).await;
     assert_eq!(pages(&test, &JobFilter::default(), 10).await, [1, 2]);
 }
+
+#[tokio::test]
+async fn a_long_list_has_each_job_once() {
+    let test = TestQueue::new().await;
+    for id in 1..=1_100 {
+        test.enqueue(id).await;
+    }
+    let listed = test.queue.jobs(None, 1_050).await.unwrap();
+    assert_eq!(ids(&listed), (51..=1_100).rev().collect::<Vec<u64>>());
+}

@@ -8,6 +8,9 @@ use crate::{
     queue::{JobFilter, JobRecord, QueueError},
 };
 
+/// How many jobs are read at once, so that a call to the store takes no long time.
+const PAGE: usize = 500;
+
 impl Queue {
     /// At most `most` jobs in a state, or in any: those that run, then those that wait, then dead letters and what has ended, the
     /// newest of each in front.
@@ -21,7 +24,7 @@ impl Queue {
         let mut known = HashSet::new(); // one may go from set to set meanwhile
         let mut from = None;
         while jobs.len() < most {
-            let page = self.find(&filter, from, most - jobs.len()).await?;
+            let page = self.find(&filter, from, (most - jobs.len()).min(PAGE)).await?;
             jobs.extend(page.jobs.into_iter().filter(|job| known.insert(job.id)));
             from = page.more;
             if from.is_none() {
