@@ -30,6 +30,7 @@ pub use engine_command::EngineCommand;
 pub use error::HarnessError;
 pub use filter::Loss;
 pub use port::free_port;
+pub(crate) use process::program_beside;
 pub use process::{Process, ProcessSpec};
 pub use proxy::{Held, Proxy};
 pub use redis::RedisServer;

@@ -11,6 +11,15 @@ use std::{
 
 use super::{Signal, child::OwnedChild, error::HarnessError};
 
+/// Where one of our programs is: beside this one.
+///
+/// # Errors
+///
+/// When the system does not say where this one is.
+pub(crate) fn program_beside(name: &str) -> io::Result<PathBuf> {
+    Ok(std::env::current_exe()?.with_file_name(name))
+}
+
 /// How a program is started.
 #[derive(Clone, Debug)]
 pub struct ProcessSpec {

@@ -8,13 +8,12 @@ use tokio::time::sleep;
 
 use super::{
     plan::{Mode, Plan, Unusable},
-    processes::program,
     say::say,
     stack::Stack,
     stop::{Interrupted, Stop},
     story, text,
 };
-use crate::github::JobSpec;
+use crate::{github::JobSpec, harness::program_beside};
 
 /// The exit code for settings that cannot be used, as of ingest and worker.
 const USAGE: u8 = 2;
@@ -120,8 +119,8 @@ impl UpCommand {
             script: self.script.clone(),
             ..JobSpec::of("octocat/hello".parse()?)
         });
-        let worker = program("worker")?;
-        let next = text::next_at_stand_in(github.url(), stack.queue_url(), &worker);
+        let queue = stack.queue_url().context("there is no queue")?;
+        let next = text::next_at_stand_in(github.url(), queue, &program_beside("worker")?);
         match stop.race(story::tell(stack, job)).await? {
             Ok(JobState::Done) => {}
             Ok(state) => bail!("job {job} is {state}"),

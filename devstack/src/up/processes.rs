@@ -4,7 +4,7 @@ use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context as _, bail};
 
-use crate::harness::{Process, ProcessSpec};
+use crate::harness::{Process, ProcessSpec, program_beside};
 
 /// How long a process may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -26,16 +26,11 @@ pub(super) struct Start {
     pub(super) echo: bool,
 }
 
-/// Where one of our programs is: beside this one.
-pub(super) fn program(name: &str) -> anyhow::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name(name))
-}
-
 impl Processes {
     /// Starts both.
     pub(super) fn start(&mut self, start: &Start) -> anyhow::Result<()> {
         for name in ["ingest", "worker"] {
-            let spec = ProcessSpec::new(program(name)?).envs(start.settings.clone()).folder(&start.folder);
+            let spec = ProcessSpec::new(program_beside(name)?).envs(start.settings.clone()).folder(&start.folder);
             self.0.push((name, Process::start(&if start.echo { spec.echo() } else { spec })?));
         }
         Ok(())

@@ -166,9 +166,9 @@ impl Stack {
         &self.addresses
     }
 
-    /// The queue, where it is a file of ours; nothing otherwise.
-    pub(super) fn queue_url(&self) -> &str {
-        self.start.settings.get("QUEUE_URL").map_or("", String::as_str)
+    /// Where the queue is, if the settings say so.
+    pub(super) fn queue_url(&self) -> Option<&str> {
+        self.start.settings.get("QUEUE_URL").map(String::as_str)
     }
 
     /// What our processes have said.

@@ -1,6 +1,6 @@
 //! Has every command and every page show what there is, again and again.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use reqwest::{Client, StatusCode};
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     deliver,
-    harness::{Process, ProcessSpec, free_port},
+    harness::{Process, ProcessSpec, free_port, program_beside},
 };
 
 /// How long the process may take to start, and one look.
@@ -141,8 +141,9 @@ impl Eyes {
     async fn open(store: &Store) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let admin = format!("127.0.0.1:{}", free_port()?);
-        let spec =
-            |name| anyhow::Ok(ProcessSpec::new(program(name)?).env("QUEUE_URL", &store.url).folder(folder.path()));
+        let spec = |name| {
+            anyhow::Ok(ProcessSpec::new(program_beside(name)?).env("QUEUE_URL", &store.url).folder(folder.path()))
+        };
         let ingest = spec("ingest")?
             .env("AUTOSCALER_SECRET_TOKEN", SECRET)
             .env("INGEST_BIND", format!("127.0.0.1:{}", free_port()?))
@@ -167,9 +168,4 @@ impl Eyes {
         ensure!(status == StatusCode::OK && !body.is_empty(), "{status}: {}", String::from_utf8_lossy(&body));
         Ok(())
     }
-}
-
-/// A program beside this one.
-fn program(name: &str) -> std::io::Result<PathBuf> {
-    Ok(std::env::current_exe()?.with_file_name(name))
 }
