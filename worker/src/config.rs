@@ -30,8 +30,8 @@ pub struct WorkerConfig {
     /// `WORKER_CAPACITY`, 1 to 10000, default `RUNNER_MAX_RUNNERS`. How many runners may be up on this host at once.
     #[serde(deserialize_with = "settings::number_some::<_, 1, 10_000>")]
     pub capacity: Option<u32>,
-    /// `WORKER_STARTS`, 1 to 100, default 2 for each processor. How many runners are prepared at once: the engine gets
-    /// no faster by more.
+    /// `WORKER_STARTS`, 1 to 100, default 2 for each processor. How many containers the engine makes and starts at
+    /// once: it gets no faster by more.
     #[serde(deserialize_with = "settings::number_some::<_, 1, 100>")]
     pub starts: Option<u32>,
     /// `WORKER_POOLS`, names separated by commas; all pools by default.
@@ -86,8 +86,8 @@ pub struct Settings {
     pub name: WorkerName,
     /// How many runners may be up here at once.
     pub capacity: u32,
-    /// How many may be prepared at once.
-    pub starts: u32,
+    /// How many containers may be made and started at once.
+    pub starts: usize,
     /// The rest of this worker's own.
     pub worker: WorkerConfig,
 }
@@ -132,8 +132,7 @@ impl Settings {
         let name = name.map_err(|problem| environment.problem("WORKER_NAME", problem));
         environment.finish()?;
         let (Ok(queue), Ok(name)) = (queue, name) else { unreachable!("their problems were reported") };
-        let starts =
-            std::thread::available_parallelism().map_or(2, |cores| 2 * u32::try_from(cores.get()).unwrap_or(1));
+        let starts = 2 * std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             telemetry,
             traces,
@@ -143,7 +142,7 @@ impl Settings {
             docker,
             default_image: image.reference(),
             capacity: worker.capacity.unwrap_or(runner.max_runners),
-            starts: worker.starts.unwrap_or(starts),
+            starts: worker.starts.map_or(starts, |starts| starts as usize),
             pools: ServedPools::new(pools, worker.pools.clone()),
             runner,
             name,

@@ -7,6 +7,7 @@ use shared::{
     model::{RunnerNamePrefix, WorkerName},
     queue::Queue,
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -29,6 +30,8 @@ pub struct Context<P> {
     pub governor: Arc<QueueGovernor>,
     /// What runs the containers.
     pub provider: P,
+    /// Turns to have the engine make and start a container: more at once make it no faster.
+    pub starts: Semaphore,
     /// The pools, and which of them this worker serves.
     pub pools: ServedPools,
     /// This worker.

@@ -38,6 +38,10 @@ const SWEEP_MAX: Duration = Duration::from_secs(5);
 /// are bounded by a minute each.
 const LEAVE_MAX: Duration = Duration::from_mins(3);
 
+/// How many jobs are prepared for each container that the engine starts at once: GitHub has registered the next runner when its turn
+/// comes. Those beyond stay in the queue, where other workers get them.
+const PREPARED_PER_START: usize = 2;
+
 /// Takes jobs and starts a task for each.
 #[derive(Debug)]
 pub struct Dispatch<P> {
@@ -46,8 +50,8 @@ pub struct Dispatch<P> {
     pools: Vec<PoolName>,
     /// Room for runners on this host.
     capacity: Arc<Semaphore>,
-    /// The right to prepare a runner.
-    starts: Arc<Semaphore>,
+    /// The right to take one more job than those whose containers are being started.
+    preparing: Arc<Semaphore>,
     janitor: Janitor<P>,
     tasks: JoinSet<()>,
 }
@@ -60,16 +64,16 @@ enum Next {
 }
 
 impl<P: Provider> Dispatch<P> {
-    /// For a host with room for `capacity` runners, of which `starts` are prepared at once.
+    /// For a host with room for `capacity` runners, whose engine starts `starts` at once.
     #[must_use]
-    pub fn new(context: Arc<Context<P>>, capacity: u32, starts: u32) -> Self {
-        let permits = |number: u32| Arc::new(Semaphore::new(usize::try_from(number).unwrap_or(Semaphore::MAX_PERMITS)));
+    pub fn new(context: Arc<Context<P>>, capacity: u32, starts: usize) -> Self {
+        let permits = |number: usize| Arc::new(Semaphore::new(number.min(Semaphore::MAX_PERMITS)));
         Self {
             janitor: Janitor::new(Arc::clone(&context)),
             pools: context.pools.names(),
             context,
-            capacity: permits(capacity),
-            starts: permits(starts),
+            capacity: permits(usize::try_from(capacity).unwrap_or(usize::MAX)),
+            preparing: permits(PREPARED_PER_START * starts),
             tasks: JoinSet::new(),
         }
     }
@@ -90,7 +94,7 @@ impl<P: Provider> Dispatch<P> {
         let mut sweeps = interval(self.context.queue.config().lease_seconds.min(SWEEP_MAX));
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         sweeps.reset(); // the first was just made
-        let (capacity, starts) = (Arc::clone(&self.capacity), Arc::clone(&self.starts));
+        let (capacity, preparing) = (Arc::clone(&self.capacity), Arc::clone(&self.preparing));
         let context = Arc::clone(&self.context);
         // Kept over the turns of the loop: a wait that is dropped would swallow the next wake-up.
         let waiting = Fuse::terminated();
@@ -114,8 +118,8 @@ impl<P: Provider> Dispatch<P> {
                     waiting.set(Fuse::terminated());
                 }
                 () = &mut waiting => hungry = true,
-                (room, starting) = room(&context, &capacity, &starts), if hungry => match self.reserve().await {
-                    Next::Job(lease, hold) => self.spawn(*lease, hold, room, starting),
+                (room, preparing) = room(&context, &capacity, &preparing), if hungry => match self.reserve().await {
+                    Next::Job(lease, hold) => self.spawn(*lease, hold, room, preparing),
                     Next::Wait(at_most) => {
                         hungry = false;
                         if !waiting.is_terminated() {
@@ -128,9 +132,9 @@ impl<P: Provider> Dispatch<P> {
         }
     }
 
-    fn spawn(&mut self, lease: Lease, hold: Hold, room: OwnedSemaphorePermit, starting: OwnedSemaphorePermit) {
+    fn spawn(&mut self, lease: Lease, hold: Hold, room: OwnedSemaphorePermit, preparing: OwnedSemaphorePermit) {
         let span = span(&lease);
-        let task = fulfil(Arc::clone(&self.context), lease, hold, starting);
+        let task = fulfil(Arc::clone(&self.context), lease, hold, preparing);
         self.tasks.spawn(
             async move {
                 task.await;
@@ -270,16 +274,16 @@ fn span(lease: &Lease) -> Span {
     info_span!("job", job.id = %lease.job_id(), pool = %lease.pool(), trace_id = lease.job.trace_id())
 }
 
-/// Waits for room on this host, for a turn to prepare a runner, and for the engine. Cancel-safe.
+/// Waits for room on this host, for the right to prepare one more runner, and for the engine. Cancel-safe.
 async fn room<P>(
     context: &Context<P>,
     capacity: &Arc<Semaphore>,
-    starts: &Arc<Semaphore>,
+    preparing: &Arc<Semaphore>,
 ) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
     let room = permit(Arc::clone(capacity)).await;
-    let starting = permit(Arc::clone(starts)).await;
+    let preparing = permit(Arc::clone(preparing)).await;
     context.engine.up().await;
-    (room, starting)
+    (room, preparing)
 }
 
 async fn permit(semaphore: Arc<Semaphore>) -> OwnedSemaphorePermit {

@@ -13,7 +13,7 @@ use shared::{
     shutdown,
     telemetry::{self, Registry, chain},
 };
-use tokio::{task::JoinSet, time::timeout};
+use tokio::{sync::Semaphore, task::JoinSet, time::timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -143,6 +143,7 @@ fn context(
         github: Github::new(&settings.github)?.governed(Arc::clone(&governor) as _),
         governor,
         provider,
+        starts: Semaphore::new(settings.starts),
         pools: pools.clone(),
         worker: worker.clone(),
         prefix: settings.prefix().clone(),

@@ -18,6 +18,8 @@ pub struct Started {
 /// Counts of what was done to containers with the labels of runners.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
+    /// The most calls that were under way at once to make, fill and start containers.
+    pub most_starts: usize,
     /// How many were created.
     pub created: u64,
     /// Those that were started, in order.
@@ -35,6 +37,11 @@ pub struct Counts {
 }
 
 impl Counts {
+    /// One more of those calls is under way.
+    pub(super) fn call(&mut self, under_way: usize) {
+        raise(&mut self.most_starts, under_way);
+    }
+
     pub(super) fn limit(&mut self, pool: &str, most: usize, per_scope: usize) {
         self.limits.insert(pool.to_owned(), (most, per_scope));
     }

@@ -30,6 +30,8 @@ pub(super) struct Inner {
     pub(super) counts: Counts,
     /// How often each call was made, by its method and route.
     pub(super) calls: BTreeMap<(String, String), u64>,
+    /// How many calls are under way that make, fill and start containers.
+    pub(super) starts: usize,
     /// How often each image was built anew.
     pub(super) builds: BTreeMap<String, u64>,
     /// Whether runners print the files that make them one of GitHub's.

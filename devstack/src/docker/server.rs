@@ -11,7 +11,7 @@ use actix_web::{
     App, Error, HttpServer,
     body::{BodyStream, BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
-    http::StatusCode,
+    http::{Method, StatusCode},
     middleware::Next,
     web::{Data, JsonConfig, PayloadConfig, Query},
 };
@@ -71,6 +71,33 @@ pub(super) fn run(
     });
 }
 
+/// A call under way that makes, fills or starts a container.
+struct StartCall(Data<Hub>);
+
+impl StartCall {
+    fn of(hub: &Data<Hub>, request: &ServiceRequest) -> Option<Self> {
+        let route = request.match_pattern().unwrap_or_default();
+        let is_one = match *request.method() {
+            Method::POST => route.ends_with("/containers/create") || route.ends_with("/start"),
+            Method::PUT => route.ends_with("/archive"),
+            _ => false,
+        };
+        is_one.then(|| {
+            hub.look(|inner| {
+                inner.starts += 1;
+                inner.counts.call(inner.starts);
+            });
+            Self(hub.clone())
+        })
+    }
+}
+
+impl Drop for StartCall {
+    fn drop(&mut self) {
+        self.0.look(|inner| inner.starts -= 1);
+    }
+}
+
 /// Carries a call out, unless a fault befalls it.
 pub(super) async fn befallen(
     hub: Data<Hub>,
@@ -78,6 +105,7 @@ pub(super) async fn befallen(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let method = request.method().to_string();
+    let _under_way = StartCall::of(&hub, &request);
     let effect = hub.look(|inner| {
         let path = path(&request, |id| inner.name(id).unwrap_or(id).to_owned());
         let route = request.match_pattern().unwrap_or_default();

@@ -53,12 +53,12 @@ impl From<Found> for Runner {
 }
 
 /// Gives a leased job its runner and stays with it until it is gone, the lease is lost, or the worker stops.
-/// `starting` is the right to prepare a runner, given back once it is started.
+/// `preparing` is the right to prepare a runner, given back once it is started.
 pub async fn fulfil<P: Provider>(
     context: Arc<Context<P>>,
     mut lease: Lease,
     mut hold: Hold,
-    starting: OwnedSemaphorePermit,
+    preparing: OwnedSemaphorePermit,
 ) {
     let reserved = Instant::now();
     let mut stages = Stages::reserved(&context.metrics, &lease);
@@ -68,11 +68,11 @@ pub async fn fulfil<P: Provider>(
         Ok(runner) => {
             context.metrics.started(reserved.elapsed());
             stages.reached(Stage::Started);
-            drop(starting);
+            drop(preparing);
             watch_to_its_end(&context, lease, hold, runner, stages).await;
         }
         Err(failure) => {
-            drop(starting);
+            drop(preparing);
             give_up(&context, lease, hold, &name, &failure).await;
         }
     }

@@ -4,7 +4,7 @@ use shared::{
     queue::{Lease, Progress, QueueError, What},
     telemetry::chain,
 };
-use tokio::time::timeout;
+use tokio::{sync::SemaphorePermit, time::timeout};
 use tracing::warn;
 
 use super::{
@@ -24,7 +24,7 @@ pub(super) fn go_on(lease: &Lease, hold: &Hold) -> Result<(), Failure> {
     if lease.cancelled || hold.cancelled.is_cancelled() {
         return Err(Failure::Cancelled);
     }
-    if hold.is_fresh() { Ok(()) } else { Err(Failure::Stale) }
+    if hold.is_fresh() && !hold.lost.is_cancelled() { Ok(()) } else { Err(Failure::Stale) }
 }
 
 /// Makes the container and starts it; removes it again if it does not start.
@@ -35,6 +35,7 @@ pub(super) async fn start<P: Provider>(
     spec: &RunnerSpec,
 ) -> Result<RunnerHandle, Failure> {
     record(context, lease, Progress { runner: Some(&spec.name), ..Progress::default() }).await?;
+    let turn = turn(context, hold).await;
     go_on(lease, hold)?;
     let handle = context.report(context.provider.create(spec).await)?;
     lease.happened(What::Created, format!("container {}", short(&handle.id)));
@@ -47,6 +48,7 @@ pub(super) async fn start<P: Provider>(
             None => return started.map(|()| handle),
         }
     }
+    drop(turn);
     if let Err(failure) = started {
         // Whoever holds the job now may have found the runner up, if it was asked to start.
         if gone(context, lease).await.is_err() && !matches!(failure, Failure::Stale | Failure::Cancelled) {
@@ -61,6 +63,15 @@ pub(super) async fn start<P: Provider>(
         warn!(error = %chain(&failure), "The runner is up already");
     }
     Ok(handle)
+}
+
+/// Waits for a turn at the engine; `None` once it is of no use any more, as [`go_on`] says.
+async fn turn<'a, P>(context: &'a Context<P>, hold: &Hold) -> Option<SemaphorePermit<'a>> {
+    tokio::select! {
+        turn = context.starts.acquire() => turn.ok(),
+        () = hold.cancelled.cancelled() => None,
+        () = hold.lost.cancelled() => None,
+    }
 }
 
 /// Starts a container whose slot the queue holds for it. That comes first: a runner that is up while the queue knows only

@@ -29,6 +29,7 @@ mod reconcile;
 mod redis;
 mod refusals;
 mod spec;
+mod starts;
 mod store;
 mod traces;
 mod vanished;

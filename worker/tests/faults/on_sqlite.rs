@@ -20,6 +20,7 @@ mod program;
 mod rate_limits;
 mod reconcile;
 mod spec;
+mod starts;
 mod store;
 mod traces;
 mod vanished;
