@@ -5,6 +5,7 @@
 
 mod admin;
 pub mod config;
+mod listener;
 mod metrics;
 mod queue_metrics;
 pub mod startup;

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use actix_web::{App, HttpServer, dev::Server, http::KeepAlive, middleware::from_fn, web::Data};
+use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
 use anyhow::{Context as _, bail};
 use shared::{
     admin::{Admin, ReadinessCheck, Refresh},
@@ -17,27 +17,21 @@ use tracing::info;
 use crate::{
     admin::{Access, Csrf, Dashboard, Guard, Private, guard},
     config::Settings,
+    listener::public_server,
     metrics::DeliveryMetrics,
     queue_metrics::QueueMetrics,
-    webhook::{BodyLimits, Inbox, Signatures, linger, routes},
+    webhook::{BodyLimits, Inbox, Signatures},
 };
-
-/// How many connections the public listener has open at once; more wait until one closes. A process commonly may have
-/// 1024 files open.
-const CONNECTIONS_MAX: usize = 768;
 
 /// How many connections the private listener has open at once.
 const ADMIN_CONNECTIONS_MAX: usize = 64;
 
 /// How long the head of a request may take to arrive.
-const HEAD_DEADLINE: Duration = Duration::from_secs(5);
-
-/// How long a client that was answered before it had sent its whole body may go on sending before it is cut off.
-const LINGER: Duration = Duration::from_secs(1);
+pub(crate) const HEAD_DEADLINE: Duration = Duration::from_secs(5);
 
 /// How long requests may take to end once the process is told to stop, in seconds: less than the ten after which
 /// `docker stop` kills.
-const STOP_SECONDS: u64 = 5;
+pub(crate) const STOP_SECONDS: u64 = 5;
 
 /// How long each listener may take to stop; after that it is dropped.
 const STOP_DEADLINE: Duration = Duration::from_secs(STOP_SECONDS + 1);
@@ -85,7 +79,7 @@ impl Application {
             DeliveryMetrics::new(&registry),
             queue.clone(),
         );
-        let (public, port) = public_server(Data::new(inbox), settings.ingest.bind)?;
+        let (public, port) = public_server(&inbox, settings.ingest.bind)?;
         Ok(Self { public, admin, port, admin_port, dashboard, queue, pools: settings.pools })
     }
 
@@ -140,23 +134,6 @@ async fn stop(server: &mut Server) -> anyhow::Result<()> {
     let stopping = server.handle().stop(true);
     let ((), ended) = timeout(STOP_DEADLINE, async { tokio::join!(stopping, server) }).await?;
     Ok(ended?)
-}
-
-fn public_server(inbox: Data<Inbox>, bind: SocketAddr) -> anyhow::Result<(Server, u16)> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from);
-    let server = HttpServer::new(move || App::new().app_data(inbox.clone()).wrap(from_fn(linger)).configure(routes))
-        .workers(workers)
-        .max_connections(CONNECTIONS_MAX.div_ceil(workers)) // the server's limit is one worker's
-        // The server bounds the wait for a connection's first head only, so each has one request.
-        .keep_alive(KeepAlive::Disabled)
-        .client_request_timeout(HEAD_DEADLINE)
-        .client_disconnect_timeout(LINGER)
-        .shutdown_timeout(STOP_SECONDS)
-        .disable_signals()
-        .bind(bind)
-        .with_context(|| format!("INGEST_BIND: cannot listen on {bind}"))?;
-    let port = server.addrs().first().map_or(bind.port(), SocketAddr::port);
-    Ok((server.run(), port))
 }
 
 fn private(settings: &Settings, registry: &Registry, queue: &Queue) -> anyhow::Result<Private> {

@@ -33,3 +33,4 @@ pub use webhook::{Befallen, ContentType, Delivered, Mischief};
 
 pub(crate) use fault::Faults;
 pub(crate) use state::guid;
+pub(crate) use webhook::example;

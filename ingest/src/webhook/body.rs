@@ -18,10 +18,14 @@ const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// How much memory all bodies may take up at once, in KiB: 64 MiB.
 const MEMORY_KIB: usize = 64 * 1024;
 
+/// The most bytes that are set aside for a body because its head announces them: more than GitHub's common events have.
+const SET_ASIDE_MAX: u64 = 16 * 1024;
+
 /// The unit in which memory is handed out, in bytes.
 const KIB: usize = 1024;
 
-/// What bodies may take up.
+/// What bodies may take up. Clones share it.
+#[derive(Clone)]
 pub(crate) struct BodyLimits {
     /// The most bytes of one body.
     most: usize,
@@ -51,14 +55,15 @@ impl BodyLimits {
         if larger { Err(self.too_large()) } else { Ok(()) }
     }
 
-    /// Reads a body to its end.
+    /// Reads a body to its end, of a length that was announced, or not.
     ///
     /// # Errors
     ///
     /// When the body is too large or too slow, the connection breaks, or memory runs out.
-    pub(super) async fn read(&self, payload: &mut Payload) -> Result<Body, ReceiveError> {
+    pub(super) async fn read(&self, payload: &mut Payload, announced: Option<u64>) -> Result<Body, ReceiveError> {
         let reading = async {
-            let mut body = Body { bytes: BytesMut::new(), memory: None };
+            let aside = usize::try_from(announced.unwrap_or(0).min(SET_ASIDE_MAX)).unwrap_or(0);
+            let mut body = Body { bytes: BytesMut::with_capacity(aside), memory: None };
             while let Some(chunk) = poll_fn(|context| Pin::new(&mut *payload).poll_next(context)).await {
                 let chunk = chunk?;
                 let length = body.bytes.len() + chunk.len();

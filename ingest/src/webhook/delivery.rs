@@ -63,9 +63,10 @@ impl Delivery {
         limits: &BodyLimits,
     ) -> Result<Self, ReceiveError> {
         let headers = request.headers();
-        limits.check(announced_length(headers))?;
+        let announced = announced_length(headers);
+        limits.check(announced)?;
         let claim = Claim::read(headers)?;
-        let body = limits.read(&mut payload).await?;
+        let body = limits.read(&mut payload, announced).await?;
         signatures.prove(&claim, body.bytes())?;
         Ok(Self {
             id: parsed(headers, DELIVERY)?,

@@ -62,10 +62,6 @@ pub(super) enum ReceiveError {
     /// The queue did not answer in time. What it was asked for may have happened: a redelivery finds out.
     #[error("the queue did not answer within {0:?}")]
     QueueTooSlow(Duration),
-
-    /// So many deliveries wait for the queue that this one was turned away. Nothing was stored.
-    #[error("too many deliveries wait for the queue")]
-    Crowded,
 }
 
 impl ReceiveError {
@@ -78,7 +74,7 @@ impl ReceiveError {
                 Verdict::Malformed
             }
             Self::ContentType => Verdict::Unsupported,
-            Self::NoRoom | Self::Queue(_) | Self::QueueTooSlow(_) | Self::Crowded => Verdict::Unavailable,
+            Self::NoRoom | Self::Queue(_) | Self::QueueTooSlow(_) => Verdict::Unavailable,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the public listener works with, and how a decision is carried out.
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use shared::{
     model::{DeliveryId, JobState, Origin, RunnerNamePrefix},
@@ -9,7 +9,7 @@ use shared::{
     telemetry::chain,
     workflow_job::Decision,
 };
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
 use super::{
@@ -25,20 +25,17 @@ use crate::metrics::DeliveryMetrics;
 /// How long the queue may take, so that the answer is out within two seconds.
 const QUEUE_DEADLINE: Duration = Duration::from_millis(1900);
 
-/// How many deliveries may wait for the queue at once; more are turned away, for they would only wait in vain.
-const WAITING_MAX: usize = 256;
-
-/// What the public listener works with.
+/// What the public listener works with. Clones share all of it.
+#[derive(Clone)]
 pub(crate) struct Inbox {
-    pub(super) signatures: Signatures,
+    pub(super) signatures: Arc<Signatures>,
     pub(super) limits: BodyLimits,
     pub(super) pools: LivePools,
     pub(super) prefix: RunnerNamePrefix,
     pub(super) metrics: DeliveryMetrics,
     pub(super) refusals: Refusals,
     queue: Queue,
-    sightings: Sightings,
-    waiting: Semaphore,
+    sightings: Arc<Sightings>,
 }
 
 impl Inbox {
@@ -50,9 +47,14 @@ impl Inbox {
         metrics: DeliveryMetrics,
         queue: Queue,
     ) -> Self {
-        let (refusals, sightings) = (Refusals::new(queue.clone()), Sightings::default());
-        let waiting = Semaphore::new(WAITING_MAX);
-        Self { signatures, limits, pools, prefix, metrics, refusals, queue, sightings, waiting }
+        let (refusals, sightings) = (Refusals::new(queue.clone()), Arc::default());
+        let signatures = Arc::new(signatures);
+        Self { signatures, limits, pools, prefix, metrics, refusals, queue, sightings }
+    }
+
+    /// The same for a thread of its own, which then waits for no other when it speaks to the queue.
+    pub(crate) fn apart(&self) -> Self {
+        Self { queue: self.queue.apart(), ..self.clone() }
     }
 
     /// Does what was decided about the delivery. What it answers with success is stored.
@@ -125,7 +127,6 @@ impl Inbox {
 
     /// Waits for the queue, within bounds. A call that is given up may still have its effect: a redelivery finds out.
     async fn ask<T>(&self, call: impl Future<Output = Result<T, QueueError>>) -> Result<T, ReceiveError> {
-        let Ok(_place) = self.waiting.try_acquire() else { return Err(ReceiveError::Crowded) };
         match timeout(QUEUE_DEADLINE, call).await {
             Ok(answer) => Ok(answer?),
             Err(_) => Err(ReceiveError::QueueTooSlow(QUEUE_DEADLINE)),

@@ -15,7 +15,8 @@ use tracing::warn;
 /// How often the queue is told at the most: anybody can send deliveries that are refused.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// Counts refused deliveries.
+/// Counts refused deliveries. Clones count together.
+#[derive(Clone)]
 pub(super) struct Refusals {
     queue: Queue,
     untold: Arc<AtomicU64>,

@@ -200,8 +200,9 @@ impl Delivery {
         bytes
     }
 
-    /// The whole request.
+    /// The whole request, the last of its connection.
     pub(crate) fn request(&self) -> Vec<u8> {
-        [self.head(&format!("Content-Length: {}", self.body.len())), self.body.clone()].concat()
+        let framing = format!("Content-Length: {}\r\nConnection: close", self.body.len());
+        [self.head(&framing), self.body.clone()].concat()
     }
 }

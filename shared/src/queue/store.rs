@@ -31,6 +31,14 @@ impl Store {
         }
     }
 
+    /// The same store over other connections. What one process has of a file is one already.
+    pub(super) fn apart(&self) -> Self {
+        match self {
+            Self::Redis(redis) => Self::Redis(redis.apart()),
+            Self::Sqlite(sqlite) => Self::Sqlite(sqlite.clone()),
+        }
+    }
+
     /// Sends a command.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
         match self {

@@ -1,12 +1,10 @@
 //! The command itself.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 
 use super::{
     super::{
-        command::{only_release, publish},
+        command::{Output, only_release},
         store::Store,
     },
     measure::measure,
@@ -25,9 +23,8 @@ pub struct LookBench {
     #[arg(long, default_value_t = 21, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
 
-    /// Write the figures to this file as well
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl LookBench {
@@ -36,6 +33,6 @@ impl LookBench {
         let stop = Stop::listen().context("cannot listen for signals")?;
         let stores = [Store::redis("everysec").await?, Store::file()?];
         let measured = Box::pin(stop.race(measure(&stores, self.jobs, self.rounds))).await??;
-        publish(&Report::of(&measured, self.jobs), self.json.as_ref())
+        self.output.publish(&Report::of(&measured, self.jobs))
     }
 }

@@ -1,12 +1,10 @@
 //! The command itself.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 
 use super::{
     super::{
-        command::{only_release, publish},
+        command::{Output, only_release},
         store::Store,
     },
     measure::{Effort, measure},
@@ -37,9 +35,8 @@ pub struct QueueBench {
     #[arg(long, default_value = "always")]
     fsync: String,
 
-    /// Write the figures to this file as well
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl QueueBench {
@@ -49,6 +46,6 @@ impl QueueBench {
         let stores = vec![(Store::redis(&self.fsync).await?, self.depths), (Store::file()?, self.file_depths)];
         let measured = measure(&stores, Effort { operations: self.operations, rounds: self.rounds });
         let measured = Box::pin(stop.race(measured)).await??;
-        publish(&Report::of(&measured, self.operations), self.json.as_ref())
+        self.output.publish(&Report::of(&measured, self.operations))
     }
 }

@@ -1,11 +1,9 @@
 //! The command itself.
 
-use std::path::PathBuf;
-
 use anyhow::Context as _;
 
 use super::{
-    super::command::{only_release, publish},
+    super::command::{Output, only_release},
     measure::{self, Measured},
     report::Report,
 };
@@ -18,9 +16,8 @@ pub struct StartBench {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
 
-    /// Write the figures to this file as well
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 impl StartBench {
@@ -37,6 +34,6 @@ impl StartBench {
         let measured = self.measure(&mut stack, &plan, &stop).await;
         let measured = measured.with_context(|| stack.said());
         stack.end().await?;
-        publish(&Report::of(&measured?), self.json.as_ref())
+        self.output.publish(&Report::of(&measured?))
     }
 }

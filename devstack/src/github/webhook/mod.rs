@@ -10,5 +10,6 @@ pub use mischief::{Befallen, Mischief};
 pub use record::Delivered;
 
 pub(super) use mischief::Imp;
+pub(crate) use payload::example;
 pub(super) use payload::queued;
 pub(super) use send::Sender;

@@ -76,6 +76,13 @@ const ORGANIZATION_URLS: [(&str, &str); 6] = [
     ("public_members", "/public_members{/member}"),
 ];
 
+/// The body of a webhook that tells that a job was queued at GitHub.
+pub(crate) fn example(spec: &JobSpec) -> Vec<u8> {
+    queued("https://github.com", spec, 41_000_000_000, 15_000_000_000, OffsetDateTime::now_utc())
+        .to_string()
+        .into_bytes()
+}
+
 /// The body of the webhook that tells that the job `id` of the run `run_id` was queued.
 pub(in crate::github) fn queued(web: &str, spec: &JobSpec, id: u64, run_id: u64, now: OffsetDateTime) -> Value {
     let api = format!("{web}/api/v3");

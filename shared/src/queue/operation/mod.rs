@@ -78,6 +78,13 @@ impl Queue {
         Ok(Self { config: Arc::new(config.clone()), store: Store::new(config)?, listed: Arc::default() })
     }
 
+    /// The same queue for a thread with a runtime of its own, over a connection of its own where there are connections: one that is shared
+    /// wakes its thread and the caller's in turns.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        Self { store: self.store.apart(), ..self.clone() }
+    }
+
     /// The settings it was made with.
     #[must_use]
     pub fn config(&self) -> &QueueConfig {

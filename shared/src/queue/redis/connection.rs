@@ -56,6 +56,11 @@ impl Connection {
         Self { server, response_timeout, link: Mutex::default() }
     }
 
+    /// One more, to the same server.
+    pub(super) fn another(&self) -> Self {
+        Self::new(self.server.clone(), self.response_timeout)
+    }
+
     /// Sends a command.
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
         self.call(Request::Command(command)).await.map_err(|error| self.failed(error))

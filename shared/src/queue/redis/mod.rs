@@ -34,6 +34,11 @@ impl Redis {
         })
     }
 
+    /// The same over another connection for commands; who waits shares one.
+    pub(super) fn apart(&self) -> Self {
+        Self { commands: Arc::new(self.commands.another()), waiting: Arc::clone(&self.waiting) }
+    }
+
     pub(super) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, QueueError> {
         self.commands.query(command).await
     }
