@@ -15,6 +15,6 @@ pub mod settings;
 pub mod shutdown;
 pub mod status;
 pub mod telemetry;
-mod tls;
+pub mod tls;
 pub mod version;
 pub mod workflow_job;

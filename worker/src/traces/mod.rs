@@ -3,6 +3,7 @@
 //! A job's spans are made of its record once it has ended: each has its very times, whichever workers had the job and however they
 //! ended, nothing is held open while it runs, and what could not be sent is there for the next time.
 
+mod client;
 mod config;
 mod exporter;
 mod sampler;
@@ -87,7 +88,7 @@ async fn look_at<P>(context: &Context<P>, exporter: &Exporter, pool: &PoolName) 
         Some(trace) if exporter.sampler().takes(trace) => spans::of(trace, message, record),
         _ => Vec::new(),
     });
-    let sent = exporter.send(&spans.collect::<Vec<_>>()).await;
+    let sent = exporter.send(spans.collect()).await;
     if let Ok(()) | Err(ExportError::Never(_)) = sent {
         queue.told(pool, ended.until).await?;
     }

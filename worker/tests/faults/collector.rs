@@ -2,47 +2,22 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde::Deserialize;
-use serde_json::Value;
+use opentelemetry_proto::tonic::{collector::trace::v1::ExportTraceServiceRequest, resource::v1::Resource};
+use prost::Message as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
     task::JoinSet,
 };
 
-/// A span, as OTLP has it in JSON.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Span {
-    pub(crate) trace_id: String,
-    #[serde(rename = "spanId")]
-    pub(crate) id: String,
-    pub(crate) parent_span_id: Option<String>,
-    pub(crate) name: String,
-    pub(crate) kind: u8,
-    start_time_unix_nano: String,
-    end_time_unix_nano: String,
-    pub(crate) attributes: Vec<Value>,
-    pub(crate) events: Vec<Value>,
-    pub(crate) status: Option<Value>,
-}
-
-impl Span {
-    pub(crate) fn start(&self) -> u64 {
-        self.start_time_unix_nano.parse().unwrap()
-    }
-
-    pub(crate) fn end(&self) -> u64 {
-        self.end_time_unix_nano.parse().unwrap()
-    }
-}
+pub(crate) use opentelemetry_proto::tonic::trace::v1::Span;
 
 /// What was sent, and with which heads.
 #[derive(Default)]
 struct Taken {
     spans: Vec<Span>,
     heads: Vec<String>,
-    resources: Vec<String>,
+    resources: Vec<Resource>,
 }
 
 pub(crate) struct Collector {
@@ -86,7 +61,7 @@ impl Collector {
     }
 
     /// What all spans say.
-    pub(crate) fn resources(&self) -> Vec<String> {
+    pub(crate) fn resources(&self) -> Vec<Resource> {
         self.taken.lock().unwrap().resources.clone()
     }
 }
@@ -109,19 +84,17 @@ async fn serve(mut stream: TcpStream, taken: Arc<Mutex<Taken>>) {
         while bytes.len() < head + length {
             assert_ne!(stream.read_buf(&mut bytes).await.unwrap(), 0, "it ended within a body");
         }
-        let request: Value = serde_json::from_slice(&bytes[head..head + length]).unwrap();
+        let request = ExportTraceServiceRequest::decode(&bytes[head..head + length]).unwrap();
         bytes.drain(..head + length);
         {
             let mut taken = taken.lock().unwrap();
             taken.heads.push(text);
-            for of in request["resourceSpans"].as_array().unwrap() {
-                taken.resources.push(of["resource"].to_string());
-                for scope in of["scopeSpans"].as_array().unwrap() {
-                    taken.spans.extend(Vec::<Span>::deserialize(&scope["spans"]).unwrap());
-                }
+            for of in request.resource_spans {
+                taken.resources.extend(of.resource);
+                taken.spans.extend(of.scope_spans.into_iter().flat_map(|scope| scope.spans));
             }
         }
-        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+        let answer = "HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n";
         stream.write_all(answer.as_bytes()).await.unwrap();
     }
 }

@@ -13,6 +13,8 @@
 //!
 //! A span's id follows from what it is: told of twice, it is one.
 
+mod data;
+
 use std::time::Duration;
 
 use shared::{
