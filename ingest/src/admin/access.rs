@@ -77,3 +77,45 @@ impl Access {
         done.inspect_err(|error| warn!(error = %chain(error), "The private listener cannot use the queue"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, future::pending};
+
+    use futures_util::future::{join_all, select};
+    use shared::queue::QueueConfig;
+
+    use super::*;
+
+    fn access() -> Access {
+        Access::new(Queue::new(&QueueConfig::default()).unwrap()) // nobody connects to it
+    }
+
+    #[tokio::test]
+    async fn few_look_at_once_and_none_for_long() {
+        let (access, begun) = (access(), Cell::new(0));
+        let look = async |_: &Queue| {
+            begun.set(begun.get() + 1);
+            pending::<Result<(), QueueError>>().await
+        };
+        let looks = join_all((0..=LOOKS_MAX).map(|_| access.look(look)));
+        let (ended, ()) =
+            tokio::join!(looks, async { assert_eq!(begun.get(), LOOKS_MAX, "the last waits for its turn") });
+        assert!(ended.iter().all(|it| matches!(it, Err(ApiError::Late(LOOK_DEADLINE)))), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn one_changes_something_at_a_time_and_others_may_look_meanwhile() {
+        let (access, begun) = (access(), Cell::new(0));
+        let change = async |_: &Queue| {
+            begun.set(begun.get() + 1);
+            pending::<Result<(), QueueError>>().await
+        };
+        let changes = join_all((0..2).map(|_| access.change(change)));
+        let looks = Box::pin(async {
+            assert_eq!(begun.get(), 1);
+            access.look(async |_| Ok(())).await.unwrap();
+        });
+        select(Box::pin(changes), looks).await;
+    }
+}

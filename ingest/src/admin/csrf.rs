@@ -148,6 +148,13 @@ mod tests {
         assert_eq!(csrf("another secret").check(&token, 100_000), Err(CsrfProblem::Wrong));
     }
 
+    /// An `ingest` of another version beside this one knows it, and no other use of the secret makes it.
+    #[test]
+    fn a_token_is_the_same_in_every_version() {
+        let code = "37e3bb8a0d3d5f5372a4b059bfd55c2d8797139844b8f5d6a3e64f4e5779f888";
+        assert_eq!(csrf("a secret").at(100_000), format!("100000.{code}"));
+    }
+
     #[test]
     fn nothing_else_is_a_token() {
         let csrf = csrf("a secret");

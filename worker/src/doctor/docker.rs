@@ -179,6 +179,9 @@ mod tests {
         let old = EngineFacts { runtimes, cgroup_version: "1".to_owned(), ..facts() };
         assert_eq!(verdicts(&of(&old)), [Ok, Warning]);
         assert_eq!(verdicts(&of(&EngineFacts { cgroup_version: String::new(), ..old })), [Ok, Skipped]);
+        let socket = self::pools("[[pool]]\nname = 'a'\n[pool.docker]\ndocker = 'socket'");
+        let found: Vec<Finding> = socket.iter().flat_map(|pool| of_pool(pool, &facts())).collect();
+        assert_eq!(verdicts(&found), [Ok, Warning], "its jobs are root on the host: {found:?}");
     }
 
     #[test]

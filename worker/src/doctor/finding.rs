@@ -109,3 +109,17 @@ impl Finding {
         if self.verdict == Verdict::Ok { self } else { self.advise(advice) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_nothing_to_do_about_what_is_as_it_should_be() {
+        let advised = |verdict| Finding::new(verdict, Subject::Queue, "space", "some").unless_ok("free some").advice;
+        assert_eq!(advised(Verdict::Ok), None);
+        for verdict in [Verdict::Skipped, Verdict::Warning, Verdict::Failure] {
+            assert_eq!(advised(verdict).as_deref(), Some("free some"), "{verdict}");
+        }
+    }
+}

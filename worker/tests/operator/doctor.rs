@@ -56,7 +56,7 @@ async fn where_everything_is_there_it_says_so_and_ends_with_0() {
     assert_eq!((code, &report.0["failures"]), (Some(0), &json!(0)), "{report:#?}");
     assert!(report.is("pools", "ok").contains("default (self-hosted,linux)"), "{report:?}");
     assert!(report.is("file", "ok").contains("queue.db"));
-    for check in ["permissions", "durability", "latency"] {
+    for check in ["AUTOSCALER_SECRET_TOKEN", "permissions", "durability", "latency"] {
         report.is(check, "ok");
     }
     assert!(report.is("credential", "ok").contains("classic token with the scopes repo"));
@@ -157,6 +157,22 @@ async fn rights_that_are_missing_are_named_for_each_place() {
     assert!(report.is("runners at acme", "failure").contains("admin:org"), "{report:?}");
     assert!(report.is("webhook of octo/hello", "failure").contains("worker hook add --repo octo/hello"));
     assert!(report.is("webhook of acme", "skipped").contains("admin:org_hook"));
+
+    // Whether an owner is a user is found out by asking; an organization that is named as one has to be there.
+    let world = world.pools(
+        "[[pool]]\nname = 'a'\nimage = 'runner:1'\nscopes = ['perhaps']\n\
+         [[pool]]\nname = 'b'\nimage = 'runner:1'\nscopes = ['gone']\nscope = 'organization'\n",
+    );
+    for owner in ["perhaps", "gone"] {
+        for (method, path) in [("POST", "actions/runners/registration-token"), ("GET", "hooks")] {
+            world.github.fault(Fault::once(method, &format!("/orgs/{owner}/{path}"), Effect::status(404, "Not Found")));
+        }
+    }
+    let (_, report) = Report::of(&world, &[]).await;
+    assert!(report.is("runners at perhaps", "warning").contains("if perhaps is a user"), "{report:?}");
+    assert!(report.all("webhook of perhaps").is_empty(), "{report:?}");
+    report.is("runners at gone", "failure");
+    report.is("webhook of gone", "skipped");
 
     world.github.fault(Fault::once("GET", "/rate_limit", Effect::status(401, "Bad credentials")));
     let (_, report) = Report::of(&world, &[]).await;
