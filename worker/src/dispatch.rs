@@ -1,6 +1,6 @@
 //! Takes jobs from the queue while this host has room for them, and looks after the tasks that work on them.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use futures_util::{
     FutureExt as _,
@@ -48,6 +48,8 @@ pub struct Dispatch<P> {
     context: Arc<Context<P>>,
     /// The pools that this worker serves, the one to be asked last in front.
     pools: Vec<PoolName>,
+    /// Those that gave a job when they were asked last: if they have more, there is a wake-up for it.
+    gave: HashSet<PoolName>,
     /// Room for runners on this host.
     capacity: Arc<Semaphore>,
     /// The right to take one more job than those whose containers are being started.
@@ -71,6 +73,7 @@ impl<P: Provider> Dispatch<P> {
         Self {
             janitor: Janitor::new(Arc::clone(&context)),
             pools: context.pools.names(),
+            gave: HashSet::new(),
             context,
             capacity: permits(usize::try_from(capacity).unwrap_or(usize::MAX)),
             preparing: permits(PREPARED_PER_START * starts),
@@ -108,7 +111,7 @@ impl<P: Provider> Dispatch<P> {
                 () = shutdown.cancelled() => return,
                 Some(ended) = self.tasks.join_next() => {
                     report(ended);
-                    hungry = true; // a warm runner may be wanted in its place
+                    hungry |= keeps_warm(&context); // one may be wanted in its place
                 }
                 _ = sweeps.tick() => self.sweep().await,
                 Ok(()) = changes.changed() => {
@@ -150,11 +153,15 @@ impl<P: Provider> Dispatch<P> {
         let (mut at_most, mut failure) = (WAIT_MAX, None);
         for _ in 0..self.pools.len() {
             self.pools.rotate_left(1);
+            if self.gave.contains(&self.pools[0]) {
+                continue;
+            }
             loop {
                 let asked = Instant::now();
                 match self.context.queue.reserve(&self.pools[0], &self.context.worker).await {
                     Ok(Reserved::Job(lease)) => {
                         let hold = self.context.keeper.hold(&lease, asked);
+                        self.gave.insert(self.pools[0].clone());
                         return Next::Job(lease, hold);
                     }
                     Ok(Reserved::Again) => continue,
@@ -170,6 +177,7 @@ impl<P: Provider> Dispatch<P> {
                 break;
             }
         }
+        self.gave.clear();
         if let Some(error) = failure {
             warn!(error = %chain(&error), "Cannot ask the queue for a job");
         }
@@ -267,6 +275,12 @@ impl<P: Provider> Dispatch<P> {
             warn!("Some tasks do not end; their leases are left to expire");
         }
     }
+}
+
+/// Whether this worker keeps warm runners.
+fn keeps_warm<P>(context: &Context<P>) -> bool {
+    let pools = context.pools.all();
+    context.pools.names().iter().filter_map(|name| pools.current(name)).any(|pool| pool.warm.runners > 0)
 }
 
 /// What the lines have in common that are said of a job.

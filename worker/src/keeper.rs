@@ -8,10 +8,13 @@ use std::{
 
 use shared::{
     model::{JobId, PoolName, WorkerName},
-    queue::{Announcement, Backup, Lease, LeaseId, Queue, QueueError},
+    queue::{Announcement, Backup, Lease, LeaseId, News, Queue, QueueError},
     telemetry::chain,
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::Notify,
+    time::{Instant, sleep_until, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -19,6 +22,9 @@ use crate::{engine::EngineHealth, served::ServedPools};
 
 /// How soon a beat that failed is tried again.
 const BEAT_RETRY: Duration = Duration::from_secs(1);
+
+/// How soon after news of jobs the next are told: those of all jobs that happen meanwhile go together.
+const NEWS_EVERY: Duration = Duration::from_secs(1);
 
 /// How long an idle runner may take to make room for a job.
 const YIELD_EVERY: Duration = Duration::from_secs(10);
@@ -36,6 +42,8 @@ pub struct Keeper {
     unlimited: Mutex<HashSet<PoolName>>,
     /// When an idle runner last made room for a job of another pool.
     yielded: Mutex<Option<Instant>>,
+    /// There is something to tell before the next beat.
+    news: Notify,
 }
 
 #[derive(Debug)]
@@ -43,6 +51,7 @@ struct Held {
     pool: PoolName,
     epoch: u64,
     backup: Backup,
+    news: News,
     /// Before the call was sent that gave it, or extended it last.
     renewed: Instant,
     lost: CancellationToken,
@@ -71,7 +80,7 @@ impl Keeper {
         engine: Arc<EngineHealth>,
     ) -> Arc<Self> {
         let (held, unlimited, yielded) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Arc::new(Self { queue, worker, pools, capacity, engine, held, unlimited, yielded })
+        Arc::new(Self { queue, worker, pools, capacity, engine, held, unlimited, yielded, news: Notify::new() })
     }
 
     /// Takes a lease that was just given into its care. It was `asked` for then, and has lasted no longer.
@@ -81,6 +90,7 @@ impl Keeper {
             pool: lease.pool().clone(),
             epoch: lease.id().epoch,
             backup: lease.backup(),
+            news: lease.news(),
             renewed: asked,
             lost: CancellationToken::new(),
             cancelled: CancellationToken::new(),
@@ -123,7 +133,7 @@ impl Keeper {
         self.held().len()
     }
 
-    /// Beats until `stop`, every third of a lease.
+    /// Beats until `stop`, every third of a lease, and tells in between what happens to the jobs.
     pub async fn run(&self, stop: CancellationToken) {
         let interval = self.queue.config().lease_seconds / 3;
         loop {
@@ -134,9 +144,25 @@ impl Keeper {
                     BEAT_RETRY.min(interval)
                 }
             };
-            if stop.run_until_cancelled(sleep(pause)).await.is_none() {
+            if stop.run_until_cancelled(self.tell_until(Instant::now() + pause)).await.is_none() {
                 return;
             }
+        }
+    }
+
+    /// Tells what happens to the jobs, until the next beat is due.
+    async fn tell_until(&self, due: Instant) {
+        while timeout_at(due, self.news.notified()).await.is_ok() {
+            for pool in &self.beaten() {
+                let leases = self.leases(pool, |held| !held.news.is_empty());
+                if leases.is_empty() {
+                    continue;
+                }
+                if let Err(error) = self.beat_leases(pool, &leases).await {
+                    warn!(error = %chain(&error), "Cannot write to the jobs' records yet");
+                }
+            }
+            sleep_until(due.min(Instant::now() + NEWS_EVERY)).await;
         }
     }
 
@@ -157,17 +183,25 @@ impl Keeper {
     }
 
     async fn beat_pool(&self, pool: &PoolName) -> Result<(), QueueError> {
+        let limit_known = self.beat_leases(pool, &self.leases(pool, |_| true)).await?;
+        self.tell_limit(pool, limit_known).await
+    }
+
+    /// The leases that it keeps in a pool, of which that is so.
+    fn leases(&self, pool: &PoolName, so: impl Fn(&Held) -> bool) -> Vec<(LeaseId, News)> {
+        let held = self.held();
+        let of_pool = held.iter().filter(|(_, held)| &held.pool == pool && !held.lost.is_cancelled() && so(held));
+        let id = |(job, attempt): (JobId, u64), held: &Held| LeaseId { job, attempt, epoch: held.epoch };
+        of_pool.map(|(key, held)| (id(*key, held), held.news.clone())).collect()
+    }
+
+    /// Extends leases, tells of their jobs, and takes in what became of them; says whether the pool's limit is known.
+    async fn beat_leases(&self, pool: &PoolName, leases: &[(LeaseId, News)]) -> Result<bool, QueueError> {
         let sent = Instant::now();
-        let leases: Vec<LeaseId> = {
-            let held = self.held();
-            let of_pool = held.iter().filter(|(_, held)| &held.pool == pool && !held.lost.is_cancelled());
-            of_pool.map(|((job, attempt), held)| LeaseId { job: *job, attempt: *attempt, epoch: held.epoch }).collect()
-        };
-        let mut beat = self.queue.beat(pool, &leases).await?;
+        let mut beat = self.queue.beat_with_news(pool, leases).await?;
         beat.lost = self.restore(beat.lost).await?;
-        self.tell_limit(pool, beat.limit_known).await?;
         let mut held = self.held();
-        for lease in &leases {
+        for (lease, _) in leases {
             let job = lease.job;
             let Some(held) = held.get_mut(&key(*lease)).filter(|held| held.epoch == lease.epoch) else { continue };
             if beat.lost.contains(lease) {
@@ -181,7 +215,7 @@ impl Keeper {
                 held.cancelled.cancel();
             }
         }
-        Ok(())
+        Ok(beat.limit_known)
     }
 
     /// The pools that are to be beaten: those that this worker serves, and those of the runners that it found up besides, which
@@ -235,6 +269,11 @@ fn key(lease: LeaseId) -> (JobId, u64) {
 }
 
 impl Hold {
+    /// Has what happened to the job put onto its record soon.
+    pub fn tell(&self) {
+        self.keeper.news.notify_one();
+    }
+
     /// Takes note that the lease is for a runner which an earlier attempt has made.
     pub fn now_for(&mut self, attempt: u64) {
         let mut held = self.keeper.held();

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use shared::{
     model::{JobMessage, PoolName, Pools, WorkerName},
     pools::LivePools,
-    queue::{Lease, Queue, QueueConfig, Reserved},
+    queue::{Lease, Queue, QueueConfig, Reserved, What},
     settings::Environment,
 };
 use tokio::{
@@ -31,6 +31,7 @@ struct World {
     redis: RedisServer,
     pools: LivePools,
     parts: JoinSet<()>,
+    lease: Duration,
 }
 
 impl World {
@@ -39,14 +40,14 @@ impl World {
         let (_, default) = shared::pools::load(&mut Environment::of([("RUNNER_MAX_RUNNERS", LIMIT)]));
         let all = ["default", "other", "bad"].map(|name| format!("[[pool]]\nname = \"{name}\"\n")).concat();
         let all = Pools::parse(&all, default.now().iter().next().unwrap()).unwrap();
-        let world = Self { redis, pools: LivePools::fixed(all), parts: JoinSet::new() };
+        let world = Self { redis, pools: LivePools::fixed(all), parts: JoinSet::new(), lease: LEASE };
         world.queue().set_limits(&world.pools.now()).await.unwrap();
         world
     }
 
     fn queue(&self) -> Queue {
         let url = SecretString::from(self.redis.url());
-        Queue::new(&QueueConfig { url, lease_seconds: LEASE, ..QueueConfig::default() }).unwrap()
+        Queue::new(&QueueConfig { url, lease_seconds: self.lease, ..QueueConfig::default() }).unwrap()
     }
 
     /// A worker's keeper, which beats.
@@ -140,6 +141,29 @@ async fn a_store_that_lost_everything_gets_it_back_from_the_workers_and_never_ha
     let status = world.queue().status().await.unwrap();
     let pool = status.pools.iter().find(|pool| pool.name == PoolName::default_pool()).unwrap();
     assert_eq!((pool.limit, pool.running, pool.pending), (2, 2, 2));
+}
+
+#[tokio::test]
+async fn what_happens_to_a_job_is_on_its_record_long_before_the_next_beat() {
+    let mut world = World::new().await;
+    world.lease = Duration::from_mins(10);
+    world.enqueue(1).await;
+    let keeper = world.keeper("a");
+    let mut lease = world.lease("a").await;
+    let hold = keeper.hold(&lease, Instant::now());
+    let deadline = Instant::now() + Duration::from_secs(30);
+    for what in [What::Listening, What::Running] {
+        lease.happened(what, "");
+        hold.tell();
+        loop {
+            let record = world.queue().job(lease.job_id()).await.unwrap().unwrap();
+            if record.events.iter().any(|event| event.what == what.as_str()) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "not on the record: {record:?}");
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::What;
+use super::{News, What};
 use crate::model::{JobId, JobMessage, JobState, PoolName, WorkerName};
 
 /// Names a lease: whoever holds it may tell the store of it.
@@ -42,7 +40,7 @@ pub struct Lease {
     /// Whether the job had been cancelled when the queue was last told of its progress. Beats tell of it as well.
     pub cancelled: bool,
     /// What has happened and is not on the record yet.
-    pub(super) events: Vec<Happened>,
+    pub(super) news: News,
 }
 
 /// What the holder of a lease can put back of its job, should the store lose it.
@@ -53,14 +51,6 @@ pub struct Backup {
     pub(super) attempts: u32,
     pub(super) replays: u32,
     pub(super) waited: Duration,
-}
-
-/// Something that happened to a job, by this process's monotonic clock.
-#[derive(Clone, Debug)]
-pub(super) struct Happened {
-    pub(super) at: Instant,
-    pub(super) what: What,
-    pub(super) detail: String,
 }
 
 impl Lease {
@@ -90,9 +80,15 @@ impl Lease {
     }
 
     /// Notes what happened just now. It comes onto the record, with this time, when the queue is next told of the
-    /// lease's progress or end.
+    /// lease's progress or end, or of its [news](Self::news) by a beat.
     pub fn happened(&mut self, what: What, detail: impl Into<String>) {
-        self.events.push(Happened { at: Instant::now(), what, detail: detail.into() });
+        self.news.add(what, detail.into());
+    }
+
+    /// What is not on the record yet, for whoever keeps the lease alive.
+    #[must_use]
+    pub fn news(&self) -> News {
+        self.news.clone()
     }
 }
 

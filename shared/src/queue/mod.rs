@@ -22,6 +22,7 @@ mod lease;
 mod limits;
 mod message;
 mod moved;
+mod news;
 mod operation;
 mod reconcile;
 mod record;
@@ -44,8 +45,10 @@ pub use lease::{Adoption, Backup, Beat, Idle, IdleRunner, Lease, LeaseId, Reserv
 pub use limits::{LimitChange, PoolLimits};
 pub use message::{CancelOutcome, Enqueued, Noted, Served, ServedBy, Unmatched};
 pub use moved::{Moved, MovedPool};
+pub use news::News;
 pub use operation::{Announcement, Ended, Ending, Progress, Queue};
 pub use reconcile::{LiveJob, Memo, Redelivery, Standing};
 pub use record::{Event, JobRecord, PostMortem, What};
+pub use script::script_name;
 pub use seen::Seen;
 pub use waits::Waits;

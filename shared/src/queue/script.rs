@@ -7,6 +7,7 @@ use redis::{Arg, Cmd, ToRedisArgs, cmd};
 /// A script.
 #[derive(Debug)]
 pub(super) struct Script {
+    name: &'static str,
     code: &'static str,
     sha1: String,
 }
@@ -19,8 +20,8 @@ pub(super) struct Call {
 }
 
 impl Script {
-    fn new(code: &'static str) -> Self {
-        Self { code, sha1: redis::Script::new(code).get_hash().to_owned() }
+    fn new(name: &'static str, code: &'static str) -> Self {
+        Self { name, code, sha1: redis::Script::new(code).get_hash().to_owned() }
     }
 
     /// Begins a call. `key` stands for all keys that the script uses: they are in the slot of that one.
@@ -92,7 +93,7 @@ pub(super) fn bytes(command: &Cmd) -> Vec<Vec<u8>> {
 macro_rules! script {
     ($name:ident, $flags:literal, $($file:literal),+) => {
         pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
-            Script::new(concat!("#!lua", $flags, "\n", include_str!("scripts/lib.lua"), $(include_str!(concat!("scripts/", $file, ".lua"))),+))
+            Script::new(stringify!($name), concat!("#!lua", $flags, "\n", include_str!("scripts/lib.lua"), $(include_str!(concat!("scripts/", $file, ".lua"))),+))
         });
     };
 }
@@ -134,3 +135,16 @@ script!(RUNNERS, " flags=no-writes", "turn", "runner", "runners");
 transition!(IMPORT, "", "turn", "runner", "import");
 script!(EXPORT, " flags=no-writes", "turn", "runner", "closed", "entries", "export");
 script!(REMOVE, " flags=allow-oom", "turn", "runner", "closed", "entries", "remove");
+
+/// All of them.
+static ALL: [&LazyLock<Script>; 30] = [
+    &ENQUEUE, &UNMATCHED, &CANCEL, &NOTE, &SERVED, &CROSSOVER, &RESERVE, &REFILL, &SPARE, &WAITS, &DEMAND, &PAUSE,
+    &STOP, &TRY, &RESTORE, &BEAT, &PROGRESS, &SETTLE, &ADOPT, &REPLAY, &DROP, &LIMITS, &AUDIT, &ADMIT, &HEARD, &COUNT,
+    &RUNNERS, &IMPORT, &EXPORT, &REMOVE,
+];
+
+/// What a script is called whose hash the store shows (`MONITOR`, `SLOWLOG`), in lower case: the name of its file.
+#[must_use]
+pub fn script_name(sha1: &str) -> Option<String> {
+    ALL.iter().find(|script| script.sha1 == sha1).map(|script| script.name.to_lowercase())
+}

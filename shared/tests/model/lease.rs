@@ -63,6 +63,15 @@ impl Model {
         matches!(entry, Entry::Own(job) if self.jobs[&job].cancel)
     }
 
+    /// A runner that was made for a job has taken one.
+    pub(crate) fn ran(&mut self, entry: Entry, job: u64) {
+        self.held_mut(entry).1.busy = true;
+        let stopped = &mut self.stopped[pool_of(job)];
+        if stopped.is_some_and(|stop| stop.trial == Some(job)) {
+            *stopped = None;
+        }
+    }
+
     /// Gives a runner's lease to a worker that found it, if it is to be had: its epoch then.
     pub(crate) fn adopt(&mut self, runner: Runner, worker: usize) -> Result<u64, Option<JobState>> {
         let Some(entry) = self.entry(runner) else { return Err(None) };

@@ -17,8 +17,8 @@ pub(crate) enum Operation {
     /// A worker asks for a job.
     Reserve { pool: usize, worker: usize },
     /// The worker that has a lease extends those that it has in that pool, but for some; and those that it had before a crash, as
-    /// a zombie does.
-    Beat { lease: usize, without: u8, zombies: bool },
+    /// a zombie does. `ran`: it tells besides that the runner of the first has taken a job.
+    Beat { lease: usize, without: u8, zombies: bool, ran: bool },
     /// A worker dies, and forgets what it held.
     Crash { worker: usize },
     /// The holder of a lease, live or not, says how far it has come.
@@ -133,8 +133,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     ];
     let leased = prop_oneof![
         18 => (pool.clone(), worker.clone()).prop_map(|(pool, worker)| Operation::Reserve { pool, worker }),
-        8 => (one.clone(), prop_oneof![Just(0), any::<u8>()], any::<bool>())
-            .prop_map(|(lease, without, zombies)| Operation::Beat { lease, without, zombies }),
+        8 => (one.clone(), prop_oneof![Just(0), any::<u8>()], any::<bool>(), any::<bool>())
+            .prop_map(|(lease, without, zombies, ran)| Operation::Beat { lease, without, zombies, ran }),
         2 => worker.clone().prop_map(|worker| Operation::Crash { worker }),
         8 => (one.clone(), step()).prop_map(|(lease, step)| Operation::Progress { lease, step }),
         8 => (one.clone(), how()).prop_map(|(lease, how)| Operation::Settle { lease, how }),

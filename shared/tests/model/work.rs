@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use proptest::prelude::*;
 use shared::{
     model::{JobState, WorkerName},
-    queue::{Adoption, Ending, Lease, LeaseId, PostMortem, Progress, QueueError, Reserved, Settlement, What},
+    queue::{Adoption, Ending, Lease, LeaseId, News, PostMortem, Progress, QueueError, Reserved, Settlement, What},
 };
 
 use super::{
@@ -112,25 +112,38 @@ impl World {
         Ok(())
     }
 
-    pub(crate) async fn beat(&mut self, lease: usize, without: u8, zombies: bool) -> Checked {
-        let Some(number) = self.choose(lease) else { return self.beat_with(lease % 2, Vec::new()).await };
+    pub(crate) async fn beat(&mut self, lease: usize, without: u8, (zombies, ran): (bool, bool)) -> Checked {
+        let Some(number) = self.choose(lease) else { return self.beat_with(lease % 2, Vec::new(), None).await };
         let (worker, pool) = (self.leases[number].worker, self.leases[number].lease.pool().clone());
-        let held = self.leases.iter().filter(|held| held.worker == worker && *held.lease.pool() == pool);
+        let held = self.leases.iter_mut().filter(|held| held.worker == worker && *held.lease.pool() == pool);
         let held = held.filter(|held| zombies || !held.zombie).enumerate();
-        let ids =
-            held.filter(|(number, _)| without >> (number % 8) & 1 == 0).map(|(_, held)| held.lease.id()).collect();
-        self.beat_with(pool_of(self.leases[number].lease.job_id().get()), ids).await
+        let held = held.filter(|(number, _)| without >> (number % 8) & 1 == 0);
+        let (mut beaten, mut took_a_job) = (Vec::new(), None);
+        for (_, held) in held {
+            if ran && took_a_job.is_none() {
+                held.lease.happened(What::Running, "build");
+                took_a_job = Some(held.lease.id());
+            }
+            beaten.push((held.lease.id(), held.lease.news()));
+        }
+        self.beat_with(pool_of(self.leases[number].lease.job_id().get()), beaten, took_a_job).await
     }
 
-    async fn beat_with(&mut self, pool: usize, ids: Vec<LeaseId>) -> Checked {
-        let beat = self.store.queue.beat(&pool_name(pool), &ids).await.unwrap();
+    async fn beat_with(&mut self, pool: usize, leases: Vec<(LeaseId, News)>, ran: Option<LeaseId>) -> Checked {
+        let beat = self.store.queue.beat_with_news(&pool_name(pool), &leases).await.unwrap();
         let (mut lost, mut cancelled) = (Vec::new(), Vec::new());
-        for id in ids {
-            match self.model.holds((id.job.get(), id.attempt), id.epoch) {
-                None => lost.push(id),
-                Some(entry) if self.model.extend(entry) => cancelled.push(id),
-                Some(_) => {}
+        for (id, news) in leases {
+            let Some(entry) = self.model.holds((id.job.get(), id.attempt), id.epoch) else {
+                lost.push(id);
+                continue;
+            };
+            if self.model.extend(entry) {
+                cancelled.push(id);
             }
+            if ran == Some(id) {
+                self.model.ran(entry, id.job.get());
+            }
+            prop_assert!(news.is_empty(), "{news:?} is to be told no more");
         }
         self.model.tend(pool);
         prop_assert_eq!((beat.lost, beat.cancelled), (lost, cancelled));
@@ -168,8 +181,8 @@ impl World {
         prop_assert!(progressed.is_ok(), "{progressed:?}");
         let cancelled = matches!(entry, Entry::Own(job) if self.model.jobs[&job].cancel);
         prop_assert_eq!(self.leases[number].lease.cancelled, cancelled);
-        if matches!(step, Step::Ran) && self.model.stopped[pool_of(job)].is_some_and(|stop| stop.trial == Some(job)) {
-            self.model.stopped[pool_of(job)] = None;
+        if matches!(step, Step::Ran) {
+            self.model.ran(entry, job);
         }
         let (state, hold) = self.model.held_mut(entry);
         if started {
@@ -179,7 +192,6 @@ impl World {
             *state = JobState::Starting;
         }
         hold.exited |= exited.is_some();
-        hold.busy |= matches!(step, Step::Ran);
         hold.attempt = found.unwrap_or(hold.attempt);
         if post_mortem.is_some() {
             self.model.jobs.get_mut(&job).unwrap().ended[usize::from(!gone)] = Some(id.epoch);
@@ -275,7 +287,7 @@ impl World {
         for job in 0..self.model.count(0, JobState::Delayed) + self.model.count(1, JobState::Delayed) {
             self.step(&Operation::Due { job }).await?;
         }
-        self.beat_with(pool, Vec::new()).await?;
+        self.beat_with(pool, Vec::new(), None).await?;
         self.step(&Operation::Heard { pool }).await?;
         loop {
             self.step(&Operation::Try { pool }).await?;

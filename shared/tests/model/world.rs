@@ -72,7 +72,7 @@ impl World {
         match *operation {
             Operation::Enqueue { job, guid } => self.enqueue(job, guid).await,
             Operation::Reserve { pool, worker } => self.reserve(pool, worker).await.map(drop),
-            Operation::Beat { lease, without, zombies } => self.beat(lease, without, zombies).await,
+            Operation::Beat { lease, without, zombies, ran } => self.beat(lease, without, (zombies, ran)).await,
             Operation::Crash { worker } => {
                 self.leases.iter_mut().filter(|held| held.worker == worker).for_each(|held| held.zombie = true);
                 Ok(())

@@ -213,3 +213,25 @@ async fn a_waiting_worker_wakes_when_a_job_comes() {
     );
     assert!((Duration::from_millis(80)..Duration::from_secs(2)).contains(&after), "{after:?}");
 }
+
+#[tokio::test]
+async fn what_has_happened_comes_onto_the_record_with_a_beat_and_only_once() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    test.enqueue(2).await;
+    let (mut first, mut second) = (test.reserve("a").await, test.reserve("a").await);
+    first.happened(What::Listening, "");
+    second.happened(What::Listening, "");
+    second.happened(What::Running, "build");
+    let leases = [&first, &second].map(|lease| (lease.id(), lease.news()));
+    for _ in 0..2 {
+        assert_eq!(test.queue.beat_with_news(&pool(), &leases).await.unwrap().lost, []);
+    }
+    test.queue.progress(&mut second, Progress::default()).await.unwrap();
+
+    for (id, happened) in [(first.job_id(), vec!["listening"]), (second.job_id(), vec!["listening", "running"])] {
+        let record = test.queue.job(id).await.unwrap().unwrap();
+        let told: Vec<&str> = record.events.iter().map(|event| event.what.as_str()).collect();
+        assert_eq!(told, [vec!["delivered", "reserved"], happened].concat());
+    }
+}

@@ -140,6 +140,7 @@ async fn prepare<P: Provider>(
     let id = registered.id;
     let what = id.map_or_else(|| format!("{name}, with a registration token"), |id| format!("{name}, runner {id}"));
     lease.happened(What::Registered, what);
+    hold.tell();
 
     let spec = spec(context, lease, pool, name, registered);
     match start(context, lease, hold, &spec).await {

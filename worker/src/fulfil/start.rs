@@ -1,17 +1,9 @@
 //! Makes the container of a registered runner, and starts it.
 
-use shared::{
-    queue::{Lease, Progress, QueueError, What},
-    telemetry::chain,
-};
+use shared::queue::{Lease, Progress, QueueError, What};
 use tokio::{sync::SemaphorePermit, time::timeout};
-use tracing::warn;
 
-use super::{
-    Failure, finish,
-    finish::ENGINE_PATIENCE,
-    job::{gone, record},
-};
+use super::{Failure, finish, finish::ENGINE_PATIENCE, job::gone};
 use crate::{
     context::Context,
     keeper::Hold,
@@ -34,12 +26,11 @@ pub(super) async fn start<P: Provider>(
     hold: &Hold,
     spec: &RunnerSpec,
 ) -> Result<RunnerHandle, Failure> {
-    record(context, lease, Progress { runner: Some(&spec.name), ..Progress::default() }).await?;
     let turn = turn(context, hold).await;
     go_on(lease, hold)?;
     let handle = context.report(context.provider.create(spec).await)?;
     lease.happened(What::Created, format!("container {}", short(&handle.id)));
-    let mut started = start_held(context, lease, hold, &handle).await;
+    let mut started = start_held(context, lease, hold, (spec, &handle)).await;
     if let Err(Failure::Provider(ProviderError::Unavailable { .. })) = &started {
         match is_up(context, lease, &handle).await {
             Some(true) => started = Ok(()),
@@ -58,10 +49,7 @@ pub(super) async fn start<P: Provider>(
         return Err(failure);
     }
     lease.happened(What::Started, format!("by worker {}", context.worker));
-    // The container is up, so from here on it is watched: were the lease lost just now, the keeper hears of it.
-    if let Err(failure) = record(context, lease, Progress { started: true, ..Progress::default() }).await {
-        warn!(error = %chain(&failure), "The runner is up already");
-    }
+    hold.tell();
     Ok(handle)
 }
 
@@ -80,9 +68,10 @@ async fn start_held<P: Provider>(
     context: &Context<P>,
     lease: &mut Lease,
     hold: &Hold,
-    handle: &RunnerHandle,
+    (spec, handle): (&RunnerSpec, &RunnerHandle),
 ) -> Result<(), Failure> {
-    match context.queue.progress(lease, Progress { started: true, ..Progress::default() }).await {
+    let progress = Progress { started: true, runner: Some(&spec.name), ..Progress::default() };
+    match context.queue.progress(lease, progress).await {
         Ok(()) => {}
         Err(QueueError::LeaseLost { .. }) => return Err(Failure::Stale),
         Err(error) => return Err(error.into()),

@@ -103,7 +103,7 @@ pub(super) async fn watch<P: Provider>(
         loop {
             tokio::select! {
                 line = lines.next() => match line {
-                    Some(Ok(line)) => watch.line(context, lease, &line).await,
+                    Some(Ok(line)) => watch.line(context, (lease, hold), &line),
                     Some(Err(error)) => {
                         context.engine.report(&error);
                         break;
@@ -111,8 +111,8 @@ pub(super) async fn watch<P: Provider>(
                     None => break,
                 },
                 () = hold.lost.cancelled() => return Watched::Lost,
-                () = context.leave.cancelled() => return watch.leave(context, lease).await,
-                () = context.stopping.cancelled(), if watch.is_warm(lease) => return watch.leave(context, lease).await,
+                () = context.leave.cancelled() => return leave(context, lease).await,
+                () = context.stopping.cancelled(), if watch.is_warm(lease) => return leave(context, lease).await,
                 () = hold.cancelled.cancelled(), if !watch.cancelled => watch.cancel(),
                 () = due(watch.next) => watch.act(context, lease, runner).await,
             }
@@ -124,7 +124,7 @@ pub(super) async fn watch<P: Provider>(
                 return Watched::Ended(Box::new(Ended { outcome, exit, listened: watch.listened() }));
             },
             () = hold.lost.cancelled() => return Watched::Lost,
-            () = context.leave.cancelled() => return watch.leave(context, lease).await,
+            () = context.leave.cancelled() => return leave(context, lease).await,
         }
     }
 }
@@ -145,6 +145,14 @@ async fn end<P: Provider>(context: &Context<P>, runner: &Runner) -> Option<Exit>
     }
 }
 
+/// Leaves the runner to the next worker, with what has happened on the record.
+async fn leave<P: Provider>(context: &Context<P>, lease: &mut Lease) -> Watched {
+    if let Err(failure) = record(context, lease, Progress { started: true, ..Progress::default() }).await {
+        warn!(error = %chain(&failure), "The runner may be another worker's already");
+    }
+    Watched::Left
+}
+
 /// Waits until the next thing is to be done, for ever if there is none.
 async fn due(next: Option<(Instant, Next)>) {
     match next {
@@ -163,7 +171,7 @@ impl Watch {
     }
 
     /// Takes in a line; what is new by it goes onto the record.
-    async fn line<P: Provider>(&mut self, context: &Context<P>, lease: &mut Lease, line: &str) {
+    fn line<P: Provider>(&mut self, context: &Context<P>, (lease, hold): (&mut Lease, &Hold), line: &str) {
         let Some(milestone) = self.observed.observe(line) else { return };
         match milestone {
             Milestone::Listening => {
@@ -185,7 +193,7 @@ impl Watch {
             }
             Milestone::Completed(_) => return, // comes onto the record with the runner's end
         }
-        self.tell(context, lease).await;
+        hold.tell();
     }
 
     /// Reads the last lines once more: an engine may keep a last line without a line feed from those who follow.
@@ -204,18 +212,6 @@ impl Watch {
     /// How long it has waited for a job, and worked on it.
     fn listened(&self) -> Duration {
         self.listening.map(|since| since.elapsed()).unwrap_or_default()
-    }
-
-    /// Writes to the record what has happened. A lost lease shows at the keeper's next beat.
-    async fn tell<P: Provider>(&self, context: &Context<P>, lease: &mut Lease) {
-        if let Err(failure) = record(context, lease, Progress { started: true, ..Progress::default() }).await {
-            warn!(error = %chain(&failure), "The runner is watched on");
-        }
-    }
-
-    async fn leave<P: Provider>(&self, context: &Context<P>, lease: &mut Lease) -> Watched {
-        self.tell(context, lease).await;
-        Watched::Left
     }
 
     /// Does what is due.

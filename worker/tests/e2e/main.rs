@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod burst;
+mod calls;
 mod commands;
 mod dashboard;
 mod engine;

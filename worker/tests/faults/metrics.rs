@@ -1,18 +1,25 @@
 //! What the processes count while they work, and what the alerts and the dashboard ask of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use devstack::{
     github::{Effect, Fault},
     harness::Signal,
 };
 use serde_json::Value;
+use tokio::time::sleep;
 
 use crate::{
     counts::Counts,
-    spec::{Options, PoolOptions, job},
+    spec::{LEASE, Options, PoolOptions, job},
     world::{PATIENCE, World, turn},
 };
+
+/// So long after the beat that told of something, a worker holds no lock on a file: frozen, it would keep it.
+const BETWEEN_BEATS: Duration = Duration::from_millis(300 * LEASE / 3);
 
 const JIT: &str = "/repos/*/generate-jitconfig";
 
@@ -167,6 +174,7 @@ async fn a_lease_that_its_worker_lost_is_counted_and_its_runners_stages_are_not_
     let id = world.github.queue_job(job("octocat/one", "default", "sleep 9"));
     let running = async || world.record(id).await.is_some_and(|it| it.events.iter().any(|it| it.what == "running"));
     world.until("it runs", running).await;
+    sleep(BETWEEN_BEATS).await;
     world.workers[0].process().signal(Signal::STOP).unwrap();
     let lost = [("pool", "default"), ("what", "worker_lost")];
     // Nobody looks after the pool but its worker.

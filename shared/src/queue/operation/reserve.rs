@@ -7,7 +7,7 @@ use redis::Value;
 use super::{CRASHES_MAX, ORPHAN_HOLD, Queue, keys, millis, script};
 use crate::{
     model::{PoolName, WorkerName},
-    queue::{Lease, QueueError, Reserved, Settlement},
+    queue::{Lease, News, QueueError, Reserved, Settlement},
 };
 
 impl Queue {
@@ -80,7 +80,7 @@ impl Queue {
                 replays: u32::try_from(*replays).unwrap_or_default(),
                 waited: from_millis(*waited),
                 cancelled: false,
-                events: Vec::new(),
+                news: News::default(),
             }),
             Err(error) => {
                 let error_text = format!("corrupt: its message cannot be read: {error}");

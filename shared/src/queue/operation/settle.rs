@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use redis::Value;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
-use super::{Queue, keys, millis, script};
+use super::{Queue, beat::add_events, keys, millis, script};
 use crate::{
     backoff::Backoff,
     model::{JobState, PoolName, RunnerName},
-    queue::{Lease, PostMortem, QueueError, Settlement, lease::Happened},
+    queue::{Lease, PostMortem, QueueError, Settlement, news::Happened},
 };
 
 /// Where a job has come to in its worker's hands.
@@ -68,7 +68,8 @@ impl Queue {
         script
             .arg(progress.post_mortem.map_or("", |ending| if ending.failed { "failed" } else { "last" }))
             .arg(ending.unwrap_or_default());
-        add_events(&mut script, &lease.events);
+        let telling = lease.news.tell().await;
+        add_events(&mut script, &telling.events);
         let mut answer: String = self.store.script(&script).await?;
         if answer == "lost" && self.restore(lease.id(), &lease.backup()).await? {
             answer = self.store.script(&script).await?;
@@ -78,7 +79,7 @@ impl Queue {
         }
         lease.cancelled = answer == "cancelled";
         lease.attempt = progress.found.unwrap_or(lease.attempt);
-        lease.events.clear();
+        telling.were_told();
         Ok(())
     }
 
@@ -116,10 +117,12 @@ impl Queue {
         settlement: &Settlement,
     ) -> Result<Option<JobState>, QueueError> {
         let of = (lease.attempt, lease.epoch);
-        let settled = self.settle_id(lease.pool(), id, of, settlement, &lease.events).await?;
+        let telling = lease.news.tell().await;
+        let mut settled = self.settle_id(lease.pool(), id, of, settlement, &telling.events).await?;
         if settled.is_none() && self.restore(lease.id(), &lease.backup()).await? {
-            return self.settle_id(lease.pool(), id, of, settlement, &lease.events).await;
+            settled = self.settle_id(lease.pool(), id, of, settlement, &telling.events).await?;
         }
+        telling.were_told();
         Ok(settled)
     }
 
@@ -161,13 +164,5 @@ impl Queue {
         }
         let state = String::from_utf8_lossy(state).parse();
         state.map(Some).map_err(|error| QueueError::Store(Box::new(error)))
-    }
-}
-
-/// Adds events as the scripts take them. Workers' clocks do not decide: each event says how long ago it was.
-fn add_events(script: &mut script::Call, events: &[Happened]) {
-    let now = Instant::now();
-    for event in events {
-        script.arg(millis(now.duration_since(event.at))).arg(event.what.as_str()).arg(&event.detail);
     }
 }

@@ -24,5 +24,5 @@ end
 if ARGV[8] ~= '' and redis.call('EXISTS', job_key(id)) == 1 then
   redis.call('HSET', job_key(id), 'post_mortem:' .. ARGV[8], ARGV[9])
 end
-events_from(10, id, key)
+events_from(10, #ARGV, id, key)
 return cancel and 'cancelled' or 'held'

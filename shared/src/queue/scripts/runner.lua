@@ -30,11 +30,11 @@ local function uncount_wait(id)
   redis.call('HDEL', job_key(id), 'ran')
 end
 
--- Adds the events that a worker noted: ARGV from `first` on, each how many ms ago, word, detail. Of a runner that has a job the entry
+-- Adds the events that a worker noted: ARGV from `first` to `last`, each how many ms ago, word, detail. Of a runner that has a job the entry
 -- says so. The runner by which a stopped
 -- pool is tried again has shown that it can work once it has a job: then the others may start.
-local function events_from(first, id, key)
-  for i = first, #ARGV - 2, 3 do
+local function events_from(first, last, id, key)
+  for i = first, last - 2, 3 do
     event(id, ARGV[i + 1], ARGV[i + 2], now - ARGV[i])
     if ARGV[i + 1] == 'running' then
       redis.call('HSET', key, 'busy', 1)

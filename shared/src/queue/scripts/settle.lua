@@ -15,7 +15,7 @@ end
 if epoch ~= ARGV[3] or not is_leased(state) then
   return {0, state or 'gone'}
 end
-events_from(9, id, key)
+events_from(9, #ARGV, id, key)
 
 if entry ~= id then
   -- The runner took another job, and its own waits again or has gone its way: there is nothing more to decide.
