@@ -349,3 +349,24 @@ async fn an_app_goes_by_githubs_clock_once_it_is_known() {
     }
     server.done().await;
 }
+
+#[tokio::test]
+async fn calls_that_follow_one_another_go_over_one_connection() {
+    const CALLS: usize = 3;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        for _ in 0..CALLS {
+            request(&mut stream);
+            let kept = answer("200 OK", "", JOB).replace("connection: close\r\n", "");
+            stream.write_all(kept.as_bytes()).unwrap();
+        }
+    });
+    let github = client(&url);
+    for _ in 0..CALLS {
+        github.job(&repository(), job()).await.unwrap();
+    }
+    ended(thread).await;
+}
