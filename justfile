@@ -43,7 +43,7 @@ faults *filter:
     cargo build --locked --workspace --bins
     cargo test --locked --workspace --test model --test faults -- --nocapture {{filter}}
 
-# Measures how long a runner takes to start, from the answer 202 on, against direct calls to the engine
+# Measures how long a runner takes to start against direct calls to the engine, one by one and many at once, and what the processes take
 bench-start *options: (bench "start" options)
 
 # Measures what the queue's operations cost, empty and with a million jobs waiting

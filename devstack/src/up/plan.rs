@@ -10,6 +10,9 @@ use worker::config::Settings as WorkerSettings;
 const CREDENTIALS: [&str; 3] =
     ["AUTOSCALER_GITHUB_PAT", "AUTOSCALER_GITHUB_APP_ID", "AUTOSCALER_GITHUB_APP_PRIVATE_KEY"];
 
+/// How many runners the stand-in's pool may have, unless it is said: as its file has it.
+pub(super) const RUNNERS: u32 = 5;
+
 /// What is to be started.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -17,6 +20,8 @@ pub(crate) struct Plan {
     pub(super) mode: Mode,
     /// The engine of the runners.
     pub(super) engine: EngineChoice,
+    /// How many runners the stand-in's pool may have at once.
+    pub(super) runners: u32,
 }
 
 /// What is on the other side.
@@ -60,9 +65,9 @@ pub(crate) enum EngineChoice {
 pub(super) struct Unusable(String);
 
 impl Plan {
-    /// A stack with the stand-in, whatever credentials there are.
-    pub(crate) fn stand_in() -> Self {
-        Self { mode: Mode::StandIn, engine: read_host(false) }
+    /// A stack with the stand-in and so many runners at once, whatever credentials there are.
+    pub(crate) fn stand_in(runners: u32) -> Self {
+        Self { mode: Mode::StandIn, engine: read_host(false), runners }
     }
 
     /// Reads the environment and `.env`.
@@ -75,7 +80,7 @@ impl Plan {
         if !github {
             // The stand-in needs no settings: but a misspelt one may be the credentials.
             environment.finish().map_err(|problems| Unusable(problems.to_string()))?;
-            return Ok(Self { mode: Mode::StandIn, engine });
+            return Ok(Self { mode: Mode::StandIn, engine, runners: RUNNERS });
         }
         let (ingest, worker) =
             match (IngestSettings::read(Environment::read()), WorkerSettings::load(Environment::read())) {
@@ -90,7 +95,8 @@ impl Plan {
         };
         let environment = std::env::vars_os().filter_map(unicode).collect();
         let folder = std::env::current_dir()?;
-        Ok(Self { mode: Mode::Github(Box::new(Real { ingest, worker, queue, environment, folder })), engine })
+        let real = Real { ingest, worker, queue, environment, folder };
+        Ok(Self { mode: Mode::Github(Box::new(real)), engine, runners: RUNNERS })
     }
 }
 

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use super::{
     containers::Containers,
-    plan::{EngineChoice, Mode, Plan, Real},
+    plan::{EngineChoice, Mode, Plan, RUNNERS, Real},
     processes::{Processes, Start},
     say::say,
     stop::Stop,
@@ -97,7 +97,7 @@ impl Stack {
     pub(crate) async fn start(&mut self, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
         match &plan.mode {
             Mode::Github(real) => self.prepare_github(real),
-            Mode::StandIn => self.prepare_stand_in(stop).await?,
+            Mode::StandIn => self.prepare_stand_in(plan.runners, stop).await?,
         }
         stop.check()?;
         self.processes.start(&self.start)?;
@@ -115,7 +115,7 @@ impl Stack {
         self.addresses.extend(text::listeners(&real.ingest.ingest.bind.to_string(), &metrics.map(|at| at.to_string())));
     }
 
-    async fn prepare_stand_in(&mut self, stop: &Stop) -> anyhow::Result<()> {
+    async fn prepare_stand_in(&mut self, runners: u32, stop: &Stop) -> anyhow::Result<()> {
         say("Building the image of a stand-in for GitHub's runner; the first time this takes a minute …");
         let image = stop.race(RunnerImage::compile()).await??;
         // Of a name of its own, and removed in the end: another stack may use the same engine, and what somebody has
@@ -131,7 +131,8 @@ impl Stack {
         let webhook = format!("http://{bind}/webhook");
         stand_in.set_webhook(Webhook::json(&webhook, SECRET));
         let pools = self.files.path().join("pools.toml");
-        std::fs::write(&pools, POOLS.replace(IMAGE, &tag))?;
+        let most = |runners: u32| format!("max_runners = {runners}\n");
+        std::fs::write(&pools, POOLS.replace(IMAGE, &tag).replace(&most(RUNNERS), &most(runners)))?;
         self.addresses.push(("GitHub", format!("{}, a stand-in on this machine", stand_in.url())));
         self.addresses.extend(text::listeners(&bind, &metrics));
         let [ingest, worker] = metrics;
@@ -143,6 +144,7 @@ impl Stack {
             ("INGEST_BIND", bind),
             ("INGEST_ADMIN_BIND", ingest),
             ("WORKER_ADMIN_BIND", worker),
+            ("WORKER_CAPACITY", runners.to_string()),
         ];
         self.start.settings.extend(settings.map(|(name, value)| (name.to_owned(), value)));
         let url = self.start.settings.get("QUEUE_URL").context("there is no queue")?;

@@ -16,7 +16,7 @@ use futures_util::StreamExt as _;
 use secrecy::ExposeSecret as _;
 use shared::{
     github::{Github, GithubConfig, JitRequest},
-    model::Scope,
+    model::{RunnerId, Scope},
     settings::Environment,
 };
 use time::OffsetDateTime;
@@ -34,6 +34,8 @@ const MODE: u32 = 0o600;
 pub(super) struct Twin {
     body: ContainerCreateBody,
     files: Vec<u8>,
+    github: Github,
+    scope: Scope,
 }
 
 /// One direct start.
@@ -63,12 +65,32 @@ impl Twin {
             host_config: made.host_config,
             ..ContainerCreateBody::default()
         };
-        Ok(Self { body, files: files(github, scope).await? })
+        let github = client(github)?;
+        let (id, files) = register(&github, scope, "bench").await?;
+        github.delete_runner(scope, id).await?;
+        Ok(Self { body, files, github, scope: scope.clone() })
+    }
+
+    /// Registers a runner of that name, which takes a job; its files.
+    pub(super) async fn register(&self, name: &str) -> anyhow::Result<Vec<u8>> {
+        Ok(register(&self.github, &self.scope, name).await?.1)
     }
 
     /// Makes it, fills it and starts it, and takes it away again. Its runner ends by itself: nobody knows it.
     pub(super) async fn start(&self, docker: &Docker, name: &str) -> anyhow::Result<Direct> {
-        let (body, files) = (self.body.clone(), self.files.clone());
+        let (begun, answered) = self.run(docker, name, self.files.clone()).await?;
+        Ok(Direct { begun, engine: Timeline::of(docker, name, begun).await?, answered })
+    }
+
+    /// Makes it, fills it with those files and starts it, waits for its end and takes it away. Returns when it was begun, and when the
+    /// call was answered that starts it.
+    pub(super) async fn run(
+        &self,
+        docker: &Docker,
+        name: &str,
+        files: Vec<u8>,
+    ) -> anyhow::Result<(OffsetDateTime, OffsetDateTime)> {
+        let body = self.body.clone();
         let create = CreateContainerOptionsBuilder::new().name(name).build();
         let upload = UploadToContainerOptionsBuilder::new().path(HOME).build();
         let begun = OffsetDateTime::now_utc();
@@ -80,20 +102,23 @@ impl Twin {
         drop(docker.wait_container(&id, None::<WaitContainerOptions>).next().await);
         let remove = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
         docker.remove_container(&id, Some(remove)).await?;
-        Ok(Direct { begun, engine: Timeline::of(docker, name, begun).await?, answered })
+        Ok((begun, answered))
     }
 }
 
-/// The files of a runner that was registered once, as the archive that the worker makes of them.
-async fn files(stand_in: &StandIn, scope: &Scope) -> anyhow::Result<Vec<u8>> {
+/// A client of the stand-in's API, as the worker is.
+fn client(stand_in: &StandIn) -> anyhow::Result<Github> {
     let mut environment =
         Environment::of([("AUTOSCALER_GITHUB_PAT", TOKEN), ("AUTOSCALER_GITHUB_URL", stand_in.url())]);
     let config = GithubConfig::load(&mut environment);
     environment.finish()?;
-    let github = Github::new(&config)?;
-    let request = JitRequest { name: &"bench".parse()?, group: "Default", labels: &"self-hosted,linux".parse()? };
+    Ok(Github::new(&config)?)
+}
+
+/// Registers a runner. Returns its id, and its files as the archive that the worker makes of them.
+async fn register(github: &Github, scope: &Scope, name: &str) -> anyhow::Result<(RunnerId, Vec<u8>)> {
+    let request = JitRequest { name: &name.parse()?, group: "Default", labels: &"self-hosted,linux".parse()? };
     let registered = github.jit_config(scope, &request).await?;
-    github.delete_runner(scope, registered.id).await?;
     let json = STANDARD.decode(registered.encoded_jit_config.expose_secret())?;
     let files: BTreeMap<String, String> = serde_json::from_slice(&json)?;
     let mut archive = tar::Builder::new(Vec::new());
@@ -106,5 +131,5 @@ async fn files(stand_in: &StandIn, scope: &Scope) -> anyhow::Result<Vec<u8>> {
         header.set_gid(RUNNER);
         archive.append_data(&mut header, name, &content[..])?;
     }
-    Ok(archive.into_inner()?)
+    Ok((registered.id, archive.into_inner()?))
 }

@@ -47,6 +47,8 @@ pub(super) struct Served {
     /// How long the stand-in took.
     pub(super) github: Duration,
     pub(super) engine: Timeline,
+    /// The engine's answer to the call that starts it was there, as the record has it.
+    pub(super) answered: OffsetDateTime,
 }
 
 /// Everything that was measured.
@@ -56,18 +58,16 @@ pub(super) struct Measured {
     pub(super) direct: Vec<Direct>,
 }
 
-struct Bench<'a> {
-    shown: &'a Shown,
-    containers: &'a Containers,
+/// What it is measured with.
+pub(super) struct Bench<'a> {
+    pub(super) shown: &'a Shown,
+    pub(super) containers: &'a Containers,
     http: reqwest::Client,
     secret: SecretString,
 }
 
 /// Measures that many starts of each kind. No two are there at the same time.
-pub(super) async fn measure(stack: &Stack, rounds: u32) -> anyhow::Result<Measured> {
-    let (shown, containers) = (stack.shown().context("there is no stand-in for GitHub")?, stack.containers());
-    let bench = Bench { shown, containers, http: deliver::client()?, secret: SecretString::from(SECRET) };
-    let twin = bench.twin().await?;
+pub(super) async fn measure(bench: &Bench<'_>, twin: &Twin, rounds: u32) -> anyhow::Result<Measured> {
     let mut measured = Measured::default();
     for round in 0..WARM_UP + rounds {
         // The second of a round may find the machine warmer, so they take turns with that as well.
@@ -75,12 +75,12 @@ pub(super) async fn measure(stack: &Stack, rounds: u32) -> anyhow::Result<Measur
         let name = format!("bench-{}-{round}", std::process::id());
         let mut direct = None;
         if direct_first {
-            direct = Some(bench.direct(&twin, &name).await?);
+            direct = Some(bench.direct(twin, &name).await?);
         }
         let served = bench.serve().await?;
         let direct = match direct {
             Some(direct) => direct,
-            None => bench.direct(&twin, &name).await?,
+            None => bench.direct(twin, &name).await?,
         };
         if round >= WARM_UP {
             measured.served.push(served);
@@ -90,9 +90,15 @@ pub(super) async fn measure(stack: &Stack, rounds: u32) -> anyhow::Result<Measur
     Ok(measured)
 }
 
-impl Bench<'_> {
+impl<'a> Bench<'a> {
+    /// On a stack that is up.
+    pub(super) fn on(stack: &'a Stack) -> anyhow::Result<Self> {
+        let (shown, containers) = (stack.shown().context("there is no stand-in for GitHub")?, stack.containers());
+        Ok(Self { shown, containers, http: deliver::client()?, secret: SecretString::from(SECRET) })
+    }
+
     /// Has the worker make a runner, and looks at its container.
-    async fn twin(&self) -> anyhow::Result<Twin> {
+    pub(super) async fn twin(&self) -> anyhow::Result<Twin> {
         let github = &self.shown.stand_in;
         let (id, _) = self.deliver("sleep 2").await?;
         github.wait_for_job(id, JobStatus::InProgress, PATIENCE).await?;
@@ -113,21 +119,20 @@ impl Bench<'_> {
         let github = &self.shown.stand_in;
         let sent = OffsetDateTime::now_utc();
         let (id, accepted) = self.deliver("true").await?;
-        let reserved = self.ended(id).await?;
+        let [reserved, answered] = self.ended(id).await?;
         let engine = Timeline::of(&self.containers.docker, &format!("gha-{id}-1"), sent).await?;
         let mut calls = github.calls();
         calls.retain(|call| call.at >= sent && call.at <= engine.created);
         let asked = calls.first().context("GitHub was not asked for a runner")?.at;
         let took = calls.iter().map(|call| call.took).sum();
         sleep(QUIET).await;
-        Ok(Served { accepted, reserved, asked, github: took, engine })
+        Ok(Served { accepted, reserved, asked, github: took, engine, answered })
     }
 
     /// Delivers a new job, and returns its id and when the answer came.
-    async fn deliver(&self, script: &str) -> anyhow::Result<(u64, OffsetDateTime)> {
+    pub(super) async fn deliver(&self, script: &str) -> anyhow::Result<(u64, OffsetDateTime)> {
         let github = &self.shown.stand_in;
-        let spec = JobSpec { script: script.to_owned(), ..JobSpec::of(REPOSITORY.parse()?) };
-        let id = github.add_job(spec);
+        let id = github.add_job(spec(script)?);
         let delivery = Delivery {
             url: self.shown.webhook.clone(),
             event: "workflow_job".to_owned(),
@@ -143,18 +148,24 @@ impl Bench<'_> {
         Ok((id, accepted))
     }
 
-    /// Waits until a job is done and its container gone. Returns when it was reserved.
-    async fn ended(&self, id: u64) -> anyhow::Result<OffsetDateTime> {
+    /// Waits until a job is done and its container gone. Returns when it was reserved, and when its runner was started.
+    async fn ended(&self, id: u64) -> anyhow::Result<[OffsetDateTime; 2]> {
         let job: JobId = id.to_string().parse()?;
         let deadline = Instant::now() + PATIENCE;
         loop {
             let record = self.shown.queue.job(job).await?.context("a job has no record")?;
             if record.state == JobState::Done && self.containers.list().await?.is_empty() {
-                let reserved = record.events.iter().find(|event| event.what == "reserved");
-                return Ok(reserved.context("a job was never reserved")?.at);
+                let at = |what| record.events.iter().find(|event| event.what == what).map(|event| event.at);
+                let [reserved, started] = ["reserved", "started"].map(at);
+                return Ok([reserved.context("a job was never reserved")?, started.context("no runner was started")?]);
             }
             ensure!(Instant::now() < deadline, "job {id} does not end: it is {}, {}", record.state, record.reason);
             sleep(LOOK).await;
         }
     }
+}
+
+/// A job that runs this script.
+pub(super) fn spec(script: &str) -> anyhow::Result<JobSpec> {
+    Ok(JobSpec { script: script.to_owned(), ..JobSpec::of(REPOSITORY.parse()?) })
 }

@@ -1,0 +1,127 @@
+//! Many jobs at once, against the engine's own best rate.
+
+use std::fmt;
+
+use anyhow::ensure;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use serde::Serialize;
+use tokio::time::{Duration, Instant, sleep};
+
+use super::{
+    direct::Twin,
+    measure::{Bench, spec},
+};
+use crate::{
+    github::{JobStatus, Webhook},
+    up::stack::SECRET,
+};
+
+/// How many direct starts are under way at once.
+const AT_ONCE: [usize; 5] = [1, 2, 4, 8, 16];
+
+/// The least part of the engine's best rate that the worker may have.
+const TARGET: f64 = 0.95;
+
+/// How many deliveries are under way at once.
+const DELIVERIES: usize = 16;
+
+/// How often it is looked whether all is done.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a burst may take, for each of its jobs.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A pause before each measurement: the engine tidies up after what was before.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What the engine does by itself, and through the worker. A container counts once it has run a job and is removed.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Burst {
+    jobs: u32,
+    /// How many containers each rate of the engine was measured with.
+    starts: u32,
+    direct: Vec<Direct>,
+    /// Containers per second, through webhook, queue and worker.
+    served: f64,
+    /// Of the engine's best rate.
+    ratio: f64,
+    target: f64,
+    met: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Direct {
+    at_once: usize,
+    /// Containers per second.
+    rate: f64,
+}
+
+/// Measures the engine's own rates, then the burst, and then the best of those once more: the engine may have become faster or slower.
+pub(super) async fn measure(bench: &Bench<'_>, twin: &Twin, jobs: u32, starts: u32) -> anyhow::Result<Burst> {
+    let mut measured = Vec::new();
+    for at_once in AT_ONCE {
+        measured.push(Direct { at_once, rate: direct(bench, twin, at_once, starts).await? });
+    }
+    let served = served(bench, jobs).await?;
+    let best = measured.iter().copied().max_by(|one, other| one.rate.total_cmp(&other.rate));
+    let at_once = best.map_or(1, |best| best.at_once);
+    measured.push(Direct { at_once, rate: direct(bench, twin, at_once, starts).await? });
+    let best = measured.iter().map(|direct| direct.rate).fold(f64::MIN, f64::max);
+    let ratio = served / best;
+    Ok(Burst { jobs, starts, direct: measured, served, ratio, target: TARGET, met: ratio >= TARGET })
+}
+
+/// So many containers, each of which takes a job of its own and ends, with calls to the engine alone: containers per second.
+async fn direct(bench: &Bench<'_>, twin: &Twin, at_once: usize, starts: u32) -> anyhow::Result<f64> {
+    let (github, docker) = (&bench.shown.stand_in, &bench.containers.docker);
+    github.set_webhook(None); // nobody is to be told of these jobs
+    let mut runners = Vec::new();
+    for number in 0..starts {
+        let name = format!("direct-{}-{at_once}-{number}-{:04x}", std::process::id(), fastrand::u16(..));
+        github.add_job(spec("true")?);
+        runners.push((twin.register(&name).await?, name));
+    }
+    sleep(QUIET).await;
+    let begun = Instant::now();
+    let runs = stream::iter(runners).map(async |(files, name)| twin.run(docker, &name, files).await.map(drop));
+    runs.buffer_unordered(at_once).try_collect::<()>().await?;
+    let took = begun.elapsed();
+    github.set_webhook(Webhook::json(&bench.shown.webhook, SECRET));
+    ensure!(open(bench) == 0, "a runner that was started directly took no job");
+    Ok(f64::from(starts) / took.as_secs_f64())
+}
+
+/// So many jobs at once: containers per second, from the first delivery until the last container is gone.
+async fn served(bench: &Bench<'_>, jobs: u32) -> anyhow::Result<f64> {
+    sleep(QUIET).await;
+    let begun = Instant::now();
+    let deliveries = stream::iter(0..jobs).map(async |_| bench.deliver("true").await.map(drop));
+    deliveries.buffer_unordered(DELIVERIES).try_collect::<()>().await?;
+    while open(bench) > 0 || !bench.containers.list().await?.is_empty() {
+        ensure!(begun.elapsed() < PATIENCE * jobs, "the burst does not end: {} jobs are open", open(bench));
+        sleep(LOOK).await;
+    }
+    Ok(f64::from(jobs) / begun.elapsed().as_secs_f64())
+}
+
+/// How many jobs GitHub has that have not ended.
+fn open(bench: &Bench<'_>) -> usize {
+    bench.shown.stand_in.jobs().iter().filter(|job| job.status != JobStatus::Completed).count()
+}
+
+impl fmt::Display for Burst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} jobs at once; containers per second, each of which runs a job and is removed\n", self.jobs)?;
+        for Direct { at_once, rate } in &self.direct {
+            writeln!(f, "{:<38} {rate:>18.2}", format!("direct calls, {at_once} at a time"))?;
+        }
+        writeln!(f, "{:<38} {:>18.2}\n", "through the worker", self.served)?;
+        write!(
+            f,
+            "{:.2} of the engine's best rate. Target: at least {:.2}: {}.",
+            self.ratio,
+            self.target,
+            if self.met { "met" } else { "missed" }
+        )
+    }
+}
