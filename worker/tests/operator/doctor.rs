@@ -165,7 +165,7 @@ async fn rights_that_are_missing_are_named_for_each_place() {
     );
     for owner in ["perhaps", "gone"] {
         for (method, path) in [("POST", "actions/runners/registration-token"), ("GET", "hooks")] {
-            world.github.fault(Fault::once(method, &format!("/orgs/{owner}/{path}"), Effect::status(404, "Not Found")));
+            world.github.fault(Fault::once(method, format!("/orgs/{owner}/{path}"), Effect::status(404, "Not Found")));
         }
     }
     let (_, report) = Report::of(&world, &[]).await;
