@@ -43,19 +43,32 @@ faults *filter:
     cargo build --locked --workspace --bins
     cargo test --locked --workspace --test model --test faults -- --nocapture {{filter}}
 
+# Measures what a delivery costs, against servers that do the least that is needed
+bench *options: (measure "ingest" options)
+
+# Counts the instructions that a delivery takes; `--json devstack/count.json` puts them on record
+bench-count *options:
+    cargo build --profile quick --locked --package ingest
+    cargo build --locked --package devstack
+    "$(just target)/debug/devstack" bench count --ingest "$(just target)/quick/ingest" {{options}}
+
 # Measures how long a runner takes to start against direct calls to the engine, one by one and many at once, and what the processes take
-bench-start *options: (bench "start" options)
+bench-start *options: (measure "start" options)
 
 # Measures what the queue's operations cost, empty and with a million jobs waiting
-bench-queue *options: (bench "queue" options)
+bench-queue *options: (measure "queue" options)
 
 # Measures how long commands and pages take to show what there is, with 100,000 jobs on record
-bench-look *options: (bench "look" options)
+bench-look *options: (measure "look" options)
 
 [private]
-bench what *options:
+measure what *options:
     cargo build --release --locked --workspace --bins
-    "$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/devstack" bench {{what}} {{options}}
+    "$(just target)/release/devstack" bench {{what}} {{options}}
+
+[private]
+target:
+    @cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
 
 # Format and lints
 check:

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{
     compare::compare,
+    count::CountBench,
     ingest::{IngestBench, LoadCommand, MinimalCommand},
     look::LookBench,
     queue::QueueBench,
@@ -18,6 +19,8 @@ use super::{
 pub enum BenchCommand {
     /// What a delivery costs, against servers that do the least that is needed
     Ingest(IngestBench),
+    /// How many instructions of the processor a delivery takes: the same on a machine that is busy
+    Count(CountBench),
     /// How long a job's runner takes to start, from the answer 202 on, and how long the same calls take when made directly
     Start(StartBench),
     /// What the queue's operations cost, and whether they cost more when many jobs wait
@@ -41,6 +44,7 @@ impl BenchCommand {
     pub async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Ingest(bench) => Box::pin(bench.run()).await,
+            Self::Count(bench) => Box::pin(bench.run()).await,
             Self::Start(bench) => Box::pin(bench.run()).await,
             Self::Queue(bench) => Box::pin(bench.run()).await,
             Self::Look(bench) => Box::pin(bench.run()).await,

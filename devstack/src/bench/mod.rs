@@ -2,6 +2,7 @@
 
 mod command;
 mod compare;
+mod count;
 mod figures;
 mod ingest;
 mod jobs;

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Signal, child::OwnedChild, clock::Clock, error::HarnessError, port::free_port};
+use super::{Signal, child::OwnedChild, clock::Clock, error::HarnessError, monitor::Monitor, port::free_port};
 
 /// How long a server may take to answer after its start, or to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -96,6 +96,15 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Listens to all that clients send, from now on.
+    ///
+    /// # Errors
+    ///
+    /// When it does not answer.
+    pub fn monitor(&self) -> Result<Monitor, HarnessError> {
+        Monitor::new(self.port).map_err(HarnessError::system("listen to redis-server"))
     }
 
     /// Its process.

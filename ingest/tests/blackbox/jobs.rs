@@ -1,5 +1,7 @@
 //! What becomes of jobs.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use shared::model::{JobMessage, JobState, Traceparent};
 
@@ -169,5 +171,28 @@ async fn a_route_says_where_runners_register() {
     let overridden = app.deliver(&event_with("queued", 4, &json!({ "labels": ["by-organization"] }))).await;
     assert_eq!(overridden.outcome(), outcome(400, "malformed"));
     assert!(overridden.msg().contains("pool by-organization"), "{}", overridden.msg());
+    app.stop().await;
+}
+
+#[tokio::test]
+async fn a_delivery_takes_one_command_of_redis() {
+    let app = App::start().await;
+    // By the first ones each of the server's threads has its connection, and the queue knows the pool and the repository.
+    for id in 1..17 {
+        app.deliver(&event("queued", id)).await;
+    }
+    let monitor = app.redis.monitor().unwrap();
+    for id in 1..9 {
+        app.deliver(&event("queued", 100 + id)).await;
+        app.deliver(&event_with("in_progress", id, &json!({ "runner_id": 3, "runner_name": "other" }))).await;
+        app.deliver(&event_with("completed", id, &json!({ "conclusion": "success", "runner_name": "other" }))).await;
+        app.deliver(&event_with("completed", 100 + id, &json!({ "conclusion": "cancelled" }))).await;
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while monitor.sent().len() < 32 && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let sent: Vec<String> = monitor.sent().into_iter().map(|sent| sent.name).collect();
+    assert_eq!(sent, ["enqueue", "served", "served", "cancel"].repeat(8));
     app.stop().await;
 }

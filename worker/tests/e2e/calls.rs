@@ -1,16 +1,12 @@
 //! What a job costs that is fulfilled: commands of Redis, and calls to GitHub. Counts, which do not depend on the machine's mood.
 
-use std::{
-    collections::BTreeSet,
-    io::{BufRead as _, BufReader, Write as _},
-    net::{Ipv4Addr, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use devstack::github::{JobSpec, JobStatus};
-use shared::{model::JobState, queue::script_name};
+use devstack::{
+    github::{JobSpec, JobStatus},
+    harness::Sent,
+};
+use shared::model::JobState;
 use tokio::time::sleep;
 
 use crate::world::{Options, PATIENCE, World};
@@ -43,43 +39,6 @@ const WAIT: f64 = 4.9;
 /// How long what comes after a job may take to be seen, should anything come.
 const LAST: Duration = Duration::from_secs(1);
 
-/// A command that a client sent.
-#[derive(Clone, Debug)]
-struct Sent {
-    at: f64,
-    client: String,
-    /// A script's own, if it is a call of one.
-    name: String,
-}
-
-/// Everything that clients send, as `MONITOR` shows it.
-fn monitor(port: u16) -> Arc<Mutex<Vec<Sent>>> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap();
-    stream.write_all(b"MONITOR\r\n").unwrap();
-    let seen = Arc::<Mutex<Vec<Sent>>>::default();
-    let all = Arc::clone(&seen);
-    let mut lines = BufReader::new(stream).lines();
-    lines.next().unwrap().unwrap(); // +OK: from here on nothing is missed
-    thread::spawn(move || {
-        // Until the server ends.
-        for line in lines.map_while(Result::ok) {
-            all.lock().unwrap_or_else(PoisonError::into_inner).extend(read(&line));
-        }
-    });
-    seen
-}
-
-/// `+1700000000.123456 [0 127.0.0.1:1234] "EVALSHA" "…" …`; what a script does itself comes from `[0 lua]`.
-fn read(line: &str) -> Option<Sent> {
-    let (at, rest) = line.trim_start_matches('+').split_once(" [")?;
-    let (client, command) = rest.split_once("] ")?;
-    let client = client.split_once(' ').map(|(_, client)| client).filter(|client| *client != "lua")?;
-    let mut words = command.split('"').skip(1).step_by(2);
-    let (command, script) = (words.next()?.to_uppercase(), words.next().unwrap_or_default());
-    let name = if command == "EVALSHA" { script_name(script)? } else { command };
-    Some(Sent { at: at.parse().ok()?, client: client.to_owned(), name })
-}
-
 /// What a worker sent for jobs. A wait for a wake-up comes to nothing now and then; to ask after that is usual as well.
 fn for_jobs(all: &[Sent]) -> Vec<Sent> {
     let workers: BTreeSet<&str> =
@@ -101,8 +60,7 @@ fn for_jobs(all: &[Sent]) -> Vec<Sent> {
 #[tokio::test]
 async fn a_fulfilled_job_takes_at_most_six_commands_of_redis_and_two_calls_to_github() {
     let mut world = World::start(Options::default()).await;
-    let seen = monitor(world.redis().port());
-    let look = || seen.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let monitor = world.redis().monitor().unwrap();
     // By the first, connections stand and the server has the scripts.
     let mut before = (0, 0);
     for round in 0..3 {
@@ -116,7 +74,7 @@ async fn a_fulfilled_job_takes_at_most_six_commands_of_redis_and_two_calls_to_gi
             assert_eq!(story.iter().filter(|it| **it == what).count(), 1, "{what}: {record:#?}");
         }
         sleep(LAST).await;
-        let (redis, mut github) = (for_jobs(&look()), world.github.calls());
+        let (redis, mut github) = (for_jobs(&monitor.sent()), world.github.calls());
         github.retain(|call| call.route.starts_with("/repos/")); // the others are the runner's
 
         if round > 0 {

@@ -36,25 +36,40 @@ pub struct IngestBench {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     connections: u64,
 
-    /// A payload of GitHub's to send instead of the stand-in's: a file of JSON, of the action `queued`
-    #[arg(long, value_name = "FILE")]
-    payload: Option<PathBuf>,
+    #[command(flatten)]
+    payload: Payload,
 
     #[command(flatten)]
     output: Output,
 }
 
-impl IngestBench {
-    pub(crate) async fn run(self) -> anyhow::Result<()> {
-        only_release()?;
-        let stop = Stop::listen().context("cannot listen for signals")?;
+/// What deliveries say.
+#[derive(Clone, Debug, clap::Args)]
+pub(in crate::bench) struct Payload {
+    /// A payload of GitHub's to send instead of the stand-in's: a file of JSON, of the action `queued`
+    #[arg(long, value_name = "FILE")]
+    payload: Option<PathBuf>,
+}
+
+impl Payload {
+    /// It as a file, with the labels that its job asks for.
+    pub(in crate::bench) fn write(&self) -> anyhow::Result<(NamedTempFile, Vec<String>)> {
         let payload = match &self.payload {
             Some(file) => std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?,
             None => example(&JobSpec::of("octocat/bench".parse()?)),
         };
         let mut file = NamedTempFile::new()?;
         file.write_all(&payload)?;
-        let (labels, bytes) = (deliveries::labels(&payload)?, Template::read(file.path())?.body_bytes());
+        Ok((file, deliveries::labels(&payload)?))
+    }
+}
+
+impl IngestBench {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        only_release()?;
+        let stop = Stop::listen().context("cannot listen for signals")?;
+        let (file, labels) = self.payload.write()?;
+        let bytes = Template::read(file.path())?.body_bytes();
         let Self { deliveries, connections, .. } = self;
         let sending = Sending { payload: file.path(), deliveries, connections, per_second: None };
         let measuring = async {

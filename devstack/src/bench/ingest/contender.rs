@@ -22,7 +22,7 @@ const POOLS: usize = 20;
 
 /// Who is measured.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub(super) enum Contender {
+pub(in crate::bench) enum Contender {
     /// A minimal server that answers GET with 204.
     Get,
     /// A minimal server.
@@ -72,8 +72,8 @@ impl fmt::Display for Contender {
 
 /// A contender that runs, with a Redis of its own.
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) server: Pinned,
+pub(in crate::bench) struct Running {
+    pub(in crate::bench) server: Pinned,
     pub(super) redis: RedisServer,
     pub(super) port: u16,
     /// Its settings and its log.
@@ -81,7 +81,17 @@ pub(super) struct Running {
 }
 
 impl Running {
+    /// With the program `ingest` beside this one, if it takes part.
     pub(super) async fn start(contender: Contender, labels: &[String]) -> anyhow::Result<Self> {
+        Self::start_by(contender, (&program_beside("ingest")?, &[]), labels).await
+    }
+
+    /// The same with the command by which `ingest` is started.
+    pub(in crate::bench) async fn start_by(
+        contender: Contender,
+        command: (&Path, &[String]),
+        labels: &[String],
+    ) -> anyhow::Result<Self> {
         // Rewriting the file of a million jobs takes a core.
         let redis = RedisServer::start_with(["--auto-aof-rewrite-percentage", "0"]).await?;
         pin(OTHER_CORE, redis.pid()).await?;
@@ -90,7 +100,8 @@ impl Running {
         let server = match contender {
             Contender::Ingest | Contender::Forged => {
                 let environment = ingest(folder.path(), &redis, port, labels)?;
-                Pinned::start::<&str>(SERVER_CORE, &program_beside("ingest")?, &[], &environment, port, &log).await?
+                let (program, arguments) = command;
+                Pinned::start(SERVER_CORE, program, arguments, &environment, port, &log).await?
             }
             Contender::Get => minimal(Step::Body, &redis, port, labels, &log).await?,
             Contender::Minimal(step) => minimal(step, &redis, port, labels, &log).await?,

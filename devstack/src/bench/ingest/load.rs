@@ -57,7 +57,7 @@ pub struct LoadCommand {
 
 /// What came of it. Times are in microseconds: from when it was to be sent to the end of its answer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Answered {
+pub(in crate::bench) struct Answered {
     pub(super) seconds: f64,
     /// How often which status was answered.
     pub(super) statuses: BTreeMap<u16, u64>,

@@ -27,11 +27,11 @@ pub(super) struct Run {
 
 /// How deliveries are sent.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Sending<'a> {
-    pub(super) payload: &'a Path,
-    pub(super) deliveries: u32,
-    pub(super) connections: u64,
-    pub(super) per_second: Option<u32>,
+pub(in crate::bench) struct Sending<'a> {
+    pub(in crate::bench) payload: &'a Path,
+    pub(in crate::bench) deliveries: u32,
+    pub(in crate::bench) connections: u64,
+    pub(in crate::bench) per_second: Option<u32>,
 }
 
 /// All rounds: of each contender, its runs. The order turns by one in each round, for what came before warms or tires the machine.
@@ -78,7 +78,12 @@ impl Running {
     }
 
     /// Sends deliveries, which must all be answered as they should.
-    async fn send(&self, contender: Contender, first: u32, sending: Sending<'_>) -> anyhow::Result<Answered> {
+    pub(in crate::bench) async fn send(
+        &self,
+        contender: Contender,
+        first: u32,
+        sending: Sending<'_>,
+    ) -> anyhow::Result<Answered> {
         let Sending { payload, deliveries, connections, per_second } = sending;
         let mut arguments = vec!["bench".to_owned(), "load".to_owned()];
         arguments.extend([format!("--port={}", self.port), format!("--payload={}", payload.display())]);

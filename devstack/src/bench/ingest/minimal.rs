@@ -29,7 +29,7 @@ const PUSH: &str = "if redis.call('SET', 'dlv:' .. ARGV[1], '', 'NX', 'PX', ARGV
 
 /// What is done of a delivery.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Ord, PartialOrd, Serialize, clap::ValueEnum)]
-pub(super) enum Step {
+pub(in crate::bench) enum Step {
     /// Its body is read.
     Body,
     /// Its signature is proved.

@@ -12,6 +12,8 @@ mod minimal;
 mod pinned;
 mod report;
 
-pub(super) use command::IngestBench;
+pub(super) use command::{IngestBench, Payload};
+pub(super) use contender::{Contender, Running};
 pub(super) use load::LoadCommand;
+pub(super) use measure::Sending;
 pub(super) use minimal::MinimalCommand;

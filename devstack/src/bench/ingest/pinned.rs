@@ -10,18 +10,19 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     net::TcpStream,
     process::{Child, Command},
-    time::{Instant, sleep},
+    time::{Instant, sleep, timeout},
 };
 
-/// How long a server may take to be there.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to be there, or to end.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A server on one core. Dropped, it is killed.
 #[derive(Debug)]
-pub(super) struct Pinned {
+pub(in crate::bench) struct Pinned {
     child: Child,
     pid: u32,
 }
@@ -64,6 +65,15 @@ impl Pinned {
     /// Its number.
     pub(super) fn pid(&self) -> u32 {
         self.pid
+    }
+
+    /// Has it end in an orderly way (SIGTERM), and waits for that.
+    pub(in crate::bench) async fn stop(mut self) -> anyhow::Result<()> {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).context("a process has an odd number")?;
+        kill_process(pid, Signal::TERM)?;
+        let ended = timeout(PATIENCE, self.child.wait()).await.context("a server does not end")??;
+        ensure!(ended.success(), "a server ended with {ended}");
+        Ok(())
     }
 
     /// Ends it, and waits for that.
