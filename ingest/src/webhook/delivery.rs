@@ -84,6 +84,11 @@ impl Delivery {
         &self.id
     }
 
+    /// Its GUID, when no more of it is needed.
+    pub(super) fn into_id(self) -> DeliveryId {
+        self.id
+    }
+
     /// What it tells of.
     pub(super) fn event(&self) -> &EventKind {
         &self.event

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix_web::{HttpRequest, HttpResponse, dev::Payload};
 use shared::{
-    model::{DeliveryId, JobId, JobTrace, RegisterAt, Traceparent},
+    model::{DeliveryId, JobId, JobTrace, Origin, RegisterAt, Traceparent},
     telemetry::chain,
     workflow_job::{Decision, WorkflowJobEvent, decide},
 };
@@ -95,22 +95,33 @@ async fn process(
         EventKind::Ping => Ok(Answer::new(Verdict::Pong, "the hook works")),
         EventKind::Other(_) => Ok(Answer::new(Verdict::Ignored, "nothing is done about this event")),
         EventKind::WorkflowJob => {
-            let json = delivery.json()?;
-            let event = WorkflowJobEvent::parse(&json)?;
-            told.job = Some(event.workflow_job.id);
-            let origin = event.origin(delivery.target(), delivery.hook(), register_at);
-            let mut decision = decide(&event, &origin, delivery.id(), &inbox.pools.now(), &inbox.prefix);
-            if let Decision::Enqueue(message) = &mut decision {
-                let trace = JobTrace::begin(delivery.traceparent().cloned(), told.started.elapsed());
-                told.trace = Some(trace.traceparent.clone());
-                message.trace = Some(trace);
-            }
+            let (decision, origin) = decided(register_at, &delivery, inbox, told)?;
+            let id = delivery.into_id(); // what is waited for now may take long, and the body with it much memory
             // Beside each other, so that together they take no longer.
-            let (answer, ()) =
-                tokio::join!(inbox.carry_out(&decision, delivery.id()), inbox.remember(&decision, &origin));
+            let (answer, ()) = tokio::join!(inbox.carry_out(&decision, &id), inbox.remember(&decision, &origin));
             answer
         }
     }
+}
+
+/// What is to be done, and where the job comes from.
+fn decided(
+    register_at: RegisterAt,
+    delivery: &Delivery,
+    inbox: &Inbox,
+    told: &mut Told,
+) -> Result<(Decision, Origin), ReceiveError> {
+    let json = delivery.json()?;
+    let event = WorkflowJobEvent::parse(&json)?;
+    told.job = Some(event.workflow_job.id);
+    let origin = event.origin(delivery.target(), delivery.hook(), register_at);
+    let mut decision = decide(&event, &origin, delivery.id(), &inbox.pools.now(), &inbox.prefix);
+    if let Decision::Enqueue(message) = &mut decision {
+        let trace = JobTrace::begin(delivery.traceparent().cloned(), told.started.elapsed());
+        told.trace = Some(trace.traceparent.clone());
+        message.trace = Some(trace);
+    }
+    Ok((decision, origin))
 }
 
 fn log_failure(error: &ReceiveError, delivery: Option<&DeliveryId>, job: Option<JobId>) {
