@@ -27,8 +27,10 @@ const REDIS_MOST: usize = 6;
 const GITHUB_MOST: usize = 2;
 
 /// What a worker sends whether it has jobs or not. A beat, which is one of these, is sent early if there is something to tell: once in a
-/// second at the most, for all jobs of a pool together.
-const USUAL: [&str; 9] = ["beat", "runners", "audit", "BZPOPMIN", "TIME", "SADD", "HSET", "PING", "EXISTS"];
+/// second at the most, for all jobs of a pool together. `adopt` asks of a container that is not this worker's: those of other tests are on the
+/// same engine. `EVAL` repeats a call, which counts, whose script the server has not seen yet.
+const USUAL: [&str; 11] =
+    ["beat", "runners", "audit", "adopt", "EVAL", "BZPOPMIN", "TIME", "SADD", "HSET", "PING", "EXISTS"];
 
 /// What only a worker runs: by these its connections are known.
 const WORKERS: [&str; 3] = ["reserve", "beat", "settle"];
