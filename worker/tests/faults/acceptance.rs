@@ -59,7 +59,11 @@ async fn all_that_should_run_ran_once_and_nothing_is_left_behind() {
         cancel_due(&world, &mut due, &mut cancelled);
         sleep(EVERY).await;
     }
-    world.until_within("all is at rest", AT_REST, async || is_at_rest(&world)).await;
+    let deadline = Instant::now() + AT_REST;
+    while let Some(left) = left(&world) {
+        assert!(Instant::now() < deadline, "not in {AT_REST:?}: all is at rest: {left}\n{}", world.story());
+        sleep(EVERY).await;
+    }
     tell(&world, begun.elapsed(), cancelled.len()).await;
     check(&world, &cancelled);
 }
@@ -74,12 +78,14 @@ fn cancel_due(world: &World, due: &mut BTreeMap<Instant, u64>, cancelled: &mut B
     }
 }
 
-/// Nothing waits anywhere, and nothing is left of any runner: nobody but the workers has put anything right.
-fn is_at_rest(world: &World) -> bool {
-    world.github.jobs().iter().all(|job| job.status == JobStatus::Completed)
-        && world.open() == Some(0)
-        && world.engines().all(|engine| engine.containers().is_empty())
-        && world.github.runners().is_empty()
+/// What waits anywhere, or is left of a runner; nothing, once all is at rest: nobody but the workers has put anything right.
+fn left(world: &World) -> Option<String> {
+    let jobs: Vec<_> = world.github.jobs().into_iter().filter(|job| job.status != JobStatus::Completed).collect();
+    let containers: Vec<_> = world.engines().flat_map(docker::StandIn::containers).collect();
+    let (open, runners) = (world.open(), world.github.runners());
+    let at_rest = jobs.is_empty() && containers.is_empty() && open == Some(0) && runners.is_empty();
+    (!at_rest)
+        .then(|| format!("jobs {jobs:?}; containers {containers:?}; open in the queue {open:?}; runners {runners:?}"))
 }
 
 /// Prints what a run came to.
