@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::{direct::Direct, measure::Measured};
+use super::{super::figures::median, direct::Direct, measure::Measured};
 
 /// The most milliseconds that a worker may take more than direct calls do, at the median: from the job's reservation to the engine's
 /// answer to the call that starts the container.
@@ -132,15 +132,9 @@ impl Spread {
     fn of(values: impl Iterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let median = match values.len() {
-            0 => f64::NAN,
-            n if n % 2 == 0 => f64::midpoint(values[middle - 1], values[middle]),
-            _ => values[middle],
-        };
         // The nearest rank: with ten values, the ninth.
         let p90 = values.get((values.len() * 9).div_ceil(10).saturating_sub(1)).copied().unwrap_or(f64::NAN);
-        Self { median, p90 }
+        Self { median: median(values.into_iter()), p90 }
     }
 }
 
