@@ -81,8 +81,10 @@ fn cancel_due(world: &World, due: &mut BTreeMap<Instant, u64>, cancelled: &mut B
 /// What waits anywhere, or is left of a runner; nothing, once all is at rest: nobody but the workers has put anything right.
 fn left(world: &World) -> Option<String> {
     let jobs: Vec<_> = world.github.jobs().into_iter().filter(|job| job.status != JobStatus::Completed).collect();
+    // What is in the queue makes containers, and those have runners: looked at in this order, nothing on its way is missed.
+    let open = world.open();
     let containers: Vec<_> = world.engines().flat_map(docker::StandIn::containers).collect();
-    let (open, runners) = (world.open(), world.github.runners());
+    let runners = world.github.runners();
     let at_rest = jobs.is_empty() && containers.is_empty() && open == Some(0) && runners.is_empty();
     (!at_rest)
         .then(|| format!("jobs {jobs:?}; containers {containers:?}; open in the queue {open:?}; runners {runners:?}"))
