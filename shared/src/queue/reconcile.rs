@@ -45,8 +45,9 @@ pub struct Redelivery {
 pub struct Standing {
     /// Its state.
     pub state: JobState,
-    /// If it is done because its runner found no job, and would be opened again by another delivery: how long ago that was.
-    pub idle: Option<Duration>,
+    /// If it is done, for its runner has ended: how long ago that was. None once it is known that another runner had it, or that it was
+    /// cancelled: only without either can GitHub have it in its queue still.
+    pub done: Option<Duration>,
 }
 
 /// A job that waits, is delayed or is leased.

@@ -110,6 +110,7 @@ transition!(UNMATCHED, "", "turn", "runner", "unmatched");
 transition!(CANCEL, " flags=allow-oom", "turn", "runner", "cancel");
 transition!(NOTE, " flags=allow-oom", "turn", "runner", "note");
 transition!(SERVED, " flags=allow-oom", "turn", "runner", "reopen", "served");
+transition!(MISSED, " flags=allow-oom", "turn", "runner", "missed");
 transition!(CROSSOVER, " flags=allow-oom", "turn", "runner", "reopen", "crossover");
 transition!(RESERVE, " flags=allow-oom", "turn", "runner", "limit", "reopen", "tend", "reserve");
 transition!(REFILL, " flags=allow-oom", "turn", "runner", "limit", "warm", "refill");
@@ -137,10 +138,10 @@ script!(EXPORT, " flags=no-writes", "turn", "runner", "closed", "entries", "expo
 script!(REMOVE, " flags=allow-oom", "turn", "runner", "closed", "entries", "remove");
 
 /// All of them.
-static ALL: [&LazyLock<Script>; 30] = [
-    &ENQUEUE, &UNMATCHED, &CANCEL, &NOTE, &SERVED, &CROSSOVER, &RESERVE, &REFILL, &SPARE, &WAITS, &DEMAND, &PAUSE,
-    &STOP, &TRY, &RESTORE, &BEAT, &PROGRESS, &SETTLE, &ADOPT, &REPLAY, &DROP, &LIMITS, &AUDIT, &ADMIT, &HEARD, &COUNT,
-    &RUNNERS, &IMPORT, &EXPORT, &REMOVE,
+static ALL: [&LazyLock<Script>; 31] = [
+    &ENQUEUE, &UNMATCHED, &CANCEL, &NOTE, &SERVED, &MISSED, &CROSSOVER, &RESERVE, &REFILL, &SPARE, &WAITS, &DEMAND,
+    &PAUSE, &STOP, &TRY, &RESTORE, &BEAT, &PROGRESS, &SETTLE, &ADOPT, &REPLAY, &DROP, &LIMITS, &AUDIT, &ADMIT, &HEARD,
+    &COUNT, &RUNNERS, &IMPORT, &EXPORT, &REMOVE,
 ];
 
 /// What a script is called whose hash the store shows (`MONITOR`, `SLOWLOG`), in lower case: the name of its file.

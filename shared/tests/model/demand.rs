@@ -62,6 +62,17 @@ impl World {
         Ok(())
     }
 
+    pub(crate) async fn missed(&mut self, job: usize) -> Checked {
+        let job = self.model.choose(job, &[JobState::Done]);
+        let missed = self.store.queue.missed(&pool_name(pool_of(job)), job_id(job)).await.unwrap();
+        prop_assert_eq!(missed, self.model.may_wait_still(job));
+        if missed {
+            self.model.revive(job);
+            self.model.push(job, true);
+        }
+        Ok(())
+    }
+
     pub(crate) async fn cancel(&mut self, job: usize, guid: Option<u8>) -> Checked {
         let job = self.model.choose(job, &OPEN);
         let state = self.model.state(job);

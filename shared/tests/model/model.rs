@@ -236,6 +236,12 @@ impl Model {
         self.jobs.get(&job).is_some_and(|job| job.idle && !job.cancel && job.served_by.is_none())
     }
 
+    /// Whether a job is done, as far as is known by its own runner alone.
+    pub(crate) fn may_wait_still(&self, job: u64) -> bool {
+        let by_its_own = |job: &Job| job.served_by.is_none() && job.left.is_none() && !job.idle && !job.cancel;
+        self.jobs.get(&job).is_some_and(|job| job.state == JobState::Done && by_its_own(job))
+    }
+
     /// Takes back that a job is done.
     pub(crate) fn revive(&mut self, id: u64) {
         self.jobs.get_mut(&id).unwrap().idle = false;

@@ -29,6 +29,8 @@ pub(crate) enum Operation {
     Cancel { job: usize, guid: Option<u8> },
     /// GitHub gave a job to a runner; or, as it says twice of each, it says so again.
     Served { job: usize, by: By, completed: bool, guid: u8 },
+    /// GitHub has a job in its queue, as whoever compares the two finds.
+    Missed { job: usize },
     /// A worker finds a runner, and asks for its lease.
     Adopt { worker: usize, runner: usize },
     /// A worker asks which runners it has.
@@ -129,6 +131,7 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => (1..=JOBS, 0..3_u8).prop_map(|(job, guid)| Operation::Enqueue { job, guid }),
         3 => (one.clone(), proptest::option::of(0..2_u8)).prop_map(|(job, guid)| Operation::Cancel { job, guid }),
         3 => one.clone().prop_map(|job| Operation::Replay { job }),
+        3 => one.clone().prop_map(|job| Operation::Missed { job }),
         1 => one.clone().prop_map(|job| Operation::Drop { job }),
     ];
     let leased = prop_oneof![

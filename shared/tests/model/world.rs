@@ -81,6 +81,7 @@ impl World {
             Operation::Settle { lease, how } => self.settle(lease, how).await,
             Operation::Cancel { job, guid } => self.cancel(job, guid).await,
             Operation::Served { job, by, completed, guid } => self.served(job, by, completed, guid).await,
+            Operation::Missed { job } => self.missed(job).await,
             Operation::Adopt { worker, runner } => self.adopt(worker, runner).await,
             Operation::Runners { pool, worker } => self.runners(pool, worker).await,
             Operation::Replay { job } => self.replay(job).await,

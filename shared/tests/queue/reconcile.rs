@@ -78,8 +78,9 @@ async fn how_jobs_stand_is_told_of_those_that_are_known() {
 
     let all: Vec<_> = (1..=5).map(job).collect();
     let standing = test.queue.standing(&all).await.unwrap();
-    assert_eq!(standing[&job(1)], Standing { state: JobState::Done, idle: None });
-    assert!(matches!(standing[&job(2)], Standing { state: JobState::Done, idle: Some(ago) } if ago < HOUR));
+    for id in 1..=2 {
+        assert!(matches!(standing[&job(id)], Standing { state: JobState::Done, done: Some(ago) } if ago < HOUR));
+    }
     assert_eq!(standing[&job(3)].state, JobState::Pending);
     assert_eq!(standing[&job(4)].state, JobState::Unmatched);
     assert!(!standing.contains_key(&job(5)));
@@ -88,9 +89,40 @@ async fn how_jobs_stand_is_told_of_those_that_are_known() {
     // Pools may have changed: what one has of it counts.
     test.enqueue(4).await;
     assert_eq!(test.queue.standing(&all).await.unwrap()[&job(4)].state, JobState::Pending);
-    // What was cancelled is not opened again by another delivery.
+    // What was cancelled, or another's runner had, GitHub has in its queue no more.
     test.queue.cancel(&pool(), job(2), None, "enough").await.unwrap();
-    assert_eq!(test.queue.standing(&all).await.unwrap()[&job(2)].idle, None);
+    serve(&test, 1, others(9), true).await;
+    let standing = test.queue.standing(&all).await.unwrap();
+    assert_eq!((standing[&job(1)].done, standing[&job(2)].done), (None, None));
+}
+
+#[tokio::test]
+async fn a_job_that_github_has_in_its_queue_is_opened_again_though_its_runner_did_some_work() {
+    let test = TestQueue::new().await;
+    let missed = async |id| test.queue.missed(&pool(), job(id)).await.unwrap();
+    for id in 1..=5 {
+        test.enqueue(id).await;
+    }
+    let lease = started(&test, "a").await;
+    assert!(!missed(1).await && !missed(2).await && !missed(9).await, "they have a worker, wait, are not known");
+    test.queue.settle(lease, done()).await.unwrap();
+    test.queue.settle(started(&test, "a").await, Settlement::Idle { detail: "no job".to_owned() }).await.unwrap();
+    assert!(!missed(2).await, "another delivery opens it again");
+    test.queue.settle(started(&test, "a").await, done()).await.unwrap();
+    serve(&test, 3, others(9), true).await;
+    test.queue.settle(started(&test, "a").await, done()).await.unwrap();
+    test.queue.cancel(&pool(), job(4), None, "enough").await.unwrap();
+    assert!(!missed(3).await && !missed(4).await, "another's runner had it, and it was cancelled");
+
+    assert!(missed(1).await && !missed(1).await);
+    let record = test.queue.job(job(1)).await.unwrap().unwrap();
+    assert_eq!(record.state, JobState::Pending);
+    assert!(record.events.iter().any(|event| event.what == "reopened"), "{record:#?}");
+    // It is next, and what is heard of the other one after all is of no account any more.
+    let again = test.reserve("a").await;
+    assert_eq!((again.job_id(), again.id().attempt), (job(1), 2));
+    serve(&test, 9, others(1), true).await;
+    assert_eq!(test.queue.job(job(1)).await.unwrap().unwrap().state, JobState::Starting);
 }
 
 #[tokio::test]

@@ -79,6 +79,21 @@ async fn of_a_job_whose_runner_took_another_it_is_the_others_wait_that_has_ended
 }
 
 #[tokio::test]
+async fn a_job_that_github_has_in_its_queue_still_has_not_waited_yet() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    came_before(&test, 1, 600_000).await;
+    let mut lease = started(&test, "a").await;
+    runs(&test, &mut lease).await;
+    test.queue.settle(lease, done()).await.unwrap();
+    assert!(test.queue.missed(&pool(), job(1)).await.unwrap());
+    assert_eq!(waited(&test).await.0, 0);
+    runs(&test, &mut started(&test, "a").await).await;
+    let (jobs, longest) = waited(&test).await;
+    assert!(jobs == 1 && longest.unwrap() >= Duration::from_mins(10), "{longest:?}");
+}
+
+#[tokio::test]
 async fn what_other_peoples_runners_do_is_not_counted() {
     let test = TestQueue::new().await;
     test.enqueue(1).await;

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params, params_from_iter};
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -26,7 +26,11 @@ const LOOK_LUA: &str = "local P=KEYS[1] local bad=0 \
     local leased=redis.call('ZCARD',P..'lease') if active~=leased then bad=bad+1 end \
     return redis.status_reply(leased..' '..bad)";
 
-/// The same of a file: the entries in two places, and the leases by scope.
+/// Answers how many there are in sorted sets, at one moment.
+const COUNT_LUA: &str =
+    "local n=0 for _,k in ipairs(KEYS) do n=n+redis.call('ZCARD',k) end return redis.status_reply(tostring(n))";
+
+/// What `LOOK_LUA` looks for, in a file: the entries in two places, and the leases by scope.
 const LOOK_SQL: [&str; 2] = [
     "SELECT count(*) FROM (SELECT member FROM zset WHERE key IN (?1, ?2, ?3, ?4) GROUP BY member HAVING count(*) > 1)",
     "SELECT count(*) FROM member WHERE key >= ?1 AND key < ?2",
@@ -66,6 +70,22 @@ impl Probe {
                 members
                     .map(|member| String::from_utf8(member.map_err(io::Error::other)?).map_err(io::Error::other))
                     .collect()
+            }
+        }
+    }
+
+    /// How many there are in some sorted sets together, at one moment.
+    pub(crate) fn count(&mut self, sets: &[String]) -> io::Result<u64> {
+        match self {
+            Self::Redis(stream) => {
+                let count = format!("EVAL \"{COUNT_LUA}\" {} {}", sets.len(), sets.join(" "));
+                one(stream, &count)?.ok_or(io::ErrorKind::UnexpectedEof)?.parse().map_err(io::Error::other)
+            }
+            Self::File(file) => {
+                let keys = vec!["CAST(? AS BLOB)"; sets.len()].join(", ");
+                let count = format!("SELECT count(*) FROM zset WHERE key IN ({keys})");
+                let number = file.query_row(&count, params_from_iter(sets), |row| row.get::<_, i64>(0));
+                Ok(number.map_err(io::Error::other)?.unsigned_abs())
             }
         }
     }

@@ -87,6 +87,27 @@ async fn a_job_of_which_no_webhook_came_gets_its_runner() {
     Counts::of(&world).hold("no webhook came");
 }
 
+/// What is on record is that the job's runner has ended its work; the other job, which it had, is on no record at all.
+#[tokio::test]
+async fn a_job_whose_runner_had_one_that_was_never_heard_of_gets_another_runner() {
+    let _turn = turn().await;
+    let mut world = World::still(Options { workers: 1, ..options() }).await;
+    world.github.fault(Fault::once("GET", RUNS, Effect::status(404, "Not Found")).times(ALWAYS));
+    let unheard = world.github.add_job(job("octocat/one", "default", "true"));
+    let id = world.github.queue_job(job("octocat/one", "default", "true"));
+    world.until("the other one is queued", async || world.store.count("default", "queued") == Some(1)).await;
+    world.github.set_webhook(None);
+    world.workers[0].start();
+    world.github.wait_for_job(unheard, JobStatus::Completed, PATIENCE).await.unwrap();
+    world.until("the runner has ended", async || state(&world, id).await == Some(JobState::Done)).await;
+    world.next_ingest();
+    world.github.clear_faults();
+    world.github.wait_for_job(id, JobStatus::Completed, PATIENCE).await.unwrap();
+    world.rest(PATIENCE).await;
+    assert_eq!(state(&world, id).await, Some(JobState::Done));
+    Counts::of(&world).hold("a job that was never heard of");
+}
+
 /// Of a repository's hook, and of an organization's.
 #[tokio::test]
 async fn a_delivery_that_failed_is_asked_for_again_once() {

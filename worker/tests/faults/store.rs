@@ -74,8 +74,13 @@ impl Store {
 
     /// How many there are in a sorted set of a pool; nothing while the store is away.
     pub(crate) fn count(&self, pool: &str, set: &str) -> Option<u64> {
-        let members = self.probe().ok()?.members(&format!("gha:{{{pool}}}:{set}")).ok()?;
-        Some(members.len() as u64)
+        self.count_together(pool, &[set])
+    }
+
+    /// The same of several, at one moment.
+    pub(crate) fn count_together(&self, pool: &str, sets: &[&str]) -> Option<u64> {
+        let keys: Vec<String> = sets.iter().map(|set| format!("gha:{{{pool}}}:{set}")).collect();
+        self.probe().ok()?.count(&keys).ok()
     }
 }
 

@@ -262,9 +262,9 @@ impl World {
 
     /// How many jobs of all pools wait, are delayed or leased; nothing while the store is away.
     pub(crate) fn open(&self) -> Option<u64> {
+        // At one moment, for a job goes from one of them to the other.
         let sets = ["queued", "delayed", "lease"];
-        let pools = self.options.pools.iter();
-        pools.flat_map(|pool| sets.map(|set| self.store.count(pool.name, set))).sum()
+        self.options.pools.iter().map(|pool| self.store.count_together(pool.name, &sets)).sum()
     }
 
     /// Waits until nothing is left to be done: no job waits or is leased, no runner is there, and what GitHub still has in
@@ -296,7 +296,7 @@ impl World {
     }
 
     /// The records of what is not at rest, with what its workers said of it.
-    async fn open_records(&self) -> String {
+    pub(crate) async fn open_records(&self) -> String {
         let mut ids: Vec<u64> = Vec::new();
         for pool in &self.options.pools {
             for set in ["queued", "delayed", "lease", "dead"] {

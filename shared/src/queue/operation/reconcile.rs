@@ -7,7 +7,7 @@ use std::{
 
 use redis::{cmd, pipe};
 
-use super::{Queue, job_ids, keys, millis};
+use super::{Queue, job_ids, keys, millis, script};
 use crate::{
     model::{DeliveryId, JobId, JobMessage, JobState, PoolName, WorkerName},
     queue::{LiveJob, Memo, QueueError, Redelivery, Standing},
@@ -23,7 +23,7 @@ const LIVE_MAX: usize = 1000;
 const PAGE: usize = 200;
 
 /// The fields of a job's hash that say how it stands.
-const STANDING: [&str; 5] = ["state", "idle", "cancel", "served_by", "end"];
+const STANDING: [&str; 5] = ["state", "cancel", "served_by", "left", "end"];
 
 /// The state, the message, and since when it waits, or came.
 type Live = (Option<String>, Option<String>, Option<u64>, Option<u64>);
@@ -157,6 +157,16 @@ impl Queue {
         Ok(standing)
     }
 
+    /// Takes in that GitHub has a job in its queue of which the record says that its runner did its work: it had another job, of which
+    /// nothing was heard. The job is opened again; `false` when it stands otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Those that [are transient](QueueError::is_transient).
+    pub async fn missed(&self, pool: &PoolName, job: JobId) -> Result<bool, QueueError> {
+        self.store.script(script::MISSED.key(&keys::prefix(pool)).arg(job.get())).await
+    }
+
     /// The jobs that wait, are delayed or are leased, and have been for longer than `longer`.
     ///
     /// # Errors
@@ -208,12 +218,11 @@ impl Queue {
 }
 
 /// Reads how a job stands; `None` when it is not known.
-fn stands([state, idle, cancel, served, end]: [Option<String>; 5], now: u64) -> Option<Standing> {
+fn stands([state, cancel, served, left, end]: [Option<String>; 5], now: u64) -> Option<Standing> {
     let state = state?.parse().ok()?;
     let since = end.and_then(|end| end.parse().ok()).unwrap_or(now);
-    // What `enqueue` opens again.
-    let idle = state == JobState::Done && idle.is_some() && cancel.is_none() && served.is_none();
-    Some(Standing { state, idle: idle.then(|| Duration::from_millis(now.saturating_sub(since))) })
+    let done = state == JobState::Done && [cancel, served, left].iter().all(Option::is_none);
+    Some(Standing { state, done: done.then(|| Duration::from_millis(now.saturating_sub(since))) })
 }
 
 fn lives(job: JobId, pool: &PoolName, (state, text, since, came): Live, now: u64) -> Option<LiveJob> {

@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use shared::{
     github::{Job, JobStatus, RunStatus},
-    model::{DeliveryId, JobId, JobState, JobTrace, Origin, RepositoryName},
+    model::{DeliveryId, JobId, JobMessage, JobState, JobTrace, Origin, RepositoryName},
     queue::{CancelOutcome, Enqueued as Stored, LiveJob, Memo, Noted, ServedBy, Standing},
     workflow_job::{Decision, Note, decide},
 };
@@ -153,11 +153,8 @@ async fn enqueue_missed<P: Provider>(
             Decision::Enqueue(mut message) => {
                 message.trace = Some(JobTrace::begin(None, Duration::ZERO));
                 if !round.dry_run {
-                    if round.queue.enqueue(&message).await? != Stored::Stored {
-                        continue; // its webhook came meanwhile
-                    }
-                    info!(job.id = %job.id, pool = %message.pool, repository = %origin.repository,
-                        "No webhook came of the job: it is queued");
+                    let Some(why) = put(round, &message).await? else { continue };
+                    info!(job.id = %job.id, pool = %message.pool, repository = %origin.repository, "{why}: it is queued");
                 }
                 let (repository, pool) = (origin.repository.clone(), message.pool);
                 report.enqueued.push(Enqueued { job: job.id, repository, pool });
@@ -172,12 +169,21 @@ async fn enqueue_missed<P: Provider>(
     Ok(())
 }
 
-/// Whether a job that waits at GitHub is to be put into the queue. One that no pool took is tried again, for pools change;
-/// so is one whose runner found no job, some time ago: it waited for an approval then.
+/// Puts a job into the queue, and says why; nothing when its webhook came meanwhile.
+async fn put<P>(round: &Round<'_, P>, message: &JobMessage) -> Result<Option<&'static str>, Halt> {
+    if round.queue.missed(&message.pool, message.job_id).await? {
+        return Ok(Some("The job's runner had another, of which no webhook came"));
+    }
+    let stored = round.queue.enqueue(message).await? == Stored::Stored;
+    Ok(stored.then_some("No webhook came of the job"))
+}
+
+/// Whether a job that waits at GitHub is to be put into the queue. One that no pool took is tried again, for pools change; so is
+/// one whose runner ended some time ago: it found no job, for this one waited for an approval, or had another, of which nothing is known.
 fn is_missed<P>(standing: Option<&Standing>, round: &Round<'_, P>) -> bool {
     match standing {
         None | Some(Standing { state: JobState::Unmatched, .. }) => true,
-        Some(Standing { idle, .. }) => idle.is_some_and(|ago| ago > round.after),
+        Some(Standing { done, .. }) => done.is_some_and(|ago| ago > round.after),
     }
 }
 
