@@ -175,24 +175,29 @@ async fn a_route_says_where_runners_register() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_brings_or_cancels_a_job_takes_one_command_of_redis() {
+async fn a_delivery_takes_one_command_of_redis() {
     let app = App::start().await;
-    let cancelled = |id| event_with("completed", id, &json!({ "conclusion": "cancelled" }));
+    let deliver = async |id| {
+        let cancelled = event_with("completed", id, &json!({ "conclusion": "cancelled" }));
+        let runner = format!("gha-{}-1", id + 1);
+        let on = |action| event_with(action, id + 1, &json!({ "runner_name": runner }));
+        for event in [event("queued", id), cancelled, event("queued", id + 1), on("in_progress"), on("completed")] {
+            app.deliver(&event).await;
+        }
+    };
     // By the first ones each of the server's threads has its connection, the queue knows the pool and the repository, and Redis the scripts.
-    for id in 1..17 {
-        app.deliver(&event("queued", id)).await;
-        app.deliver(&cancelled(id)).await;
+    for id in 1..9 {
+        deliver(2 * id).await;
     }
     let monitor = app.redis.monitor().unwrap();
-    for id in 101..109 {
-        app.deliver(&event("queued", id)).await;
-        app.deliver(&cancelled(id)).await;
+    for id in 101..105 {
+        deliver(2 * id).await;
     }
     let deadline = Instant::now() + Duration::from_secs(5);
-    while monitor.sent().len() < 16 && Instant::now() < deadline {
+    while monitor.sent().len() < 20 && Instant::now() < deadline {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let sent: Vec<String> = monitor.sent().into_iter().map(|sent| sent.name).collect();
-    assert_eq!(sent, ["enqueue", "cancel"].repeat(8));
+    assert_eq!(sent, ["enqueue", "cancel", "enqueue", "served", "served"].repeat(4));
     app.stop().await;
 }

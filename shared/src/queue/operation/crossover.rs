@@ -1,6 +1,6 @@
 //! What follows from GitHub's giving a job to a runner: to its own, to that of another job, or to somebody else's.
 
-use super::{Queue, keys, script};
+use super::{DELIVERY_MEMORY, Queue, keys, millis, script};
 use crate::{
     model::{JobId, PoolName},
     queue::{Noted, QueueError, Served, ServedBy},
@@ -10,10 +10,10 @@ use crate::{
 enum Verdict {
     /// The job is not known in that pool.
     Unknown,
-    /// It needs no runner of its own, and the one that it got is another job's loss.
-    Closed,
-    /// A worker sees to it, or it had ended and this was known.
-    Kept,
+    /// It needs no runner of its own, and the one that it got is this job's loss.
+    Lost { job: JobId, attempt: u64 },
+    /// All is done, and what became of the delivery.
+    Noted(Noted),
 }
 
 impl Queue {
@@ -26,15 +26,15 @@ impl Queue {
     ///
     /// Those that [are transient](QueueError::is_transient).
     pub async fn served(&self, pool: &PoolName, served: &Served<'_>) -> Result<Noted, QueueError> {
-        let verdict = self.close_served(pool, served).await?;
-        if let (Verdict::Closed, ServedBy::Other { job, attempt }) = (&verdict, served.by) {
-            let ended = served.completed.then_some(served.detail);
-            self.reopen(pool, job, attempt, (served.job, ended)).await?;
-        }
-        // Last, for the delivery counts as dealt with from then on.
-        match self.note(pool, served.job, served.delivery, served.detail).await? {
-            Noted::Unknown if matches!(verdict, Verdict::Closed) => Ok(Noted::Recorded),
-            noted => Ok(noted),
+        match self.close_served(pool, served).await? {
+            Verdict::Unknown => Ok(Noted::Unknown),
+            Verdict::Noted(noted) => Ok(noted),
+            Verdict::Lost { job, attempt } => {
+                let ended = served.completed.then_some(served.detail);
+                self.reopen(pool, job, attempt, (served.job, ended)).await?;
+                // Last, for the delivery counts as dealt with from then on.
+                self.note(pool, served.job, served.delivery, served.detail).await
+            }
         }
     }
 
@@ -61,7 +61,7 @@ impl Queue {
             ServedBy::Other { job, attempt } => format!("{job}~{attempt}"),
             ServedBy::Foreign => "foreign".to_owned(),
         };
-        let answer: String = self
+        let (verdict, delivery): (String, String) = self
             .store
             .script(
                 script::SERVED
@@ -72,15 +72,18 @@ impl Queue {
                     .arg(u8::from(served.completed))
                     .arg(served.detail)
                     .arg(self.keep_ms())
-                    .arg(u8::from(tombstone)),
+                    .arg(u8::from(tombstone))
+                    .arg(served.delivery.as_str())
+                    .arg(millis(DELIVERY_MEMORY)),
             )
             .await?;
-        match answer.as_str() {
-            "unknown" => Ok(Verdict::Unknown),
-            // Closed for this runner before: the call that did so may have come no further.
-            "closed" | "before" => Ok(Verdict::Closed),
-            "leased" | "ended" => Ok(Verdict::Kept),
-            _ => Err(QueueError::unexpected(&answer)),
+        match (verdict.as_str(), delivery.as_str(), served.by) {
+            ("unknown", ..) => Ok(Verdict::Unknown),
+            (_, "recorded", _) => Ok(Verdict::Noted(Noted::Recorded)),
+            (_, "delivery", _) => Ok(Verdict::Noted(Noted::DuplicateDelivery)),
+            // Also of one that was closed for this runner before: the call that did so may have come no further.
+            ("closed" | "before", "open", ServedBy::Other { job, attempt }) => Ok(Verdict::Lost { job, attempt }),
+            _ => Err(QueueError::unexpected(&(verdict, delivery))),
         }
     }
 

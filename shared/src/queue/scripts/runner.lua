@@ -49,6 +49,19 @@ local function events_from(first, last, id, key)
   end
 end
 
+-- Adds to a job's record what a delivery said of it, which counts as dealt with then: 'recorded', 'delivery' for a GUID seen before,
+-- or 'unknown' without a record.
+local function take_down(id, guid, guid_ms, says)
+  if redis.call('EXISTS', job_key(id)) == 0 then
+    return 'unknown'
+  end
+  if not redis.call('SET', P .. 'dlv:' .. guid, id, 'NX', 'PX', guid_ms) then
+    return 'delivery'
+  end
+  event(id, 'noted', says)
+  return 'recorded'
+end
+
 -- Puts a record on the list of those that expire, and takes some off that have. While one of the job's runners works on
 -- another job it stays, for that runner's lease goes by it: `end_lent` lets it go.
 local function expire(id, keep_ms)
