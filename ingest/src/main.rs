@@ -3,9 +3,12 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::Parser;
-use ingest::{config::Settings, startup::Application};
-use shared::{settings::Environment, shutdown, telemetry, version};
+use clap::{Parser, Subcommand};
+use ingest::{
+    config::{IngestConfig, Settings},
+    startup::Application,
+};
+use shared::{healthcheck, settings::Environment, shutdown, telemetry, version};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -17,11 +20,24 @@ const USAGE: u8 = 2;
 /// All settings come from environment variables, or from a file `.env` in the working directory.
 #[derive(Parser)]
 #[command(version = version::FULL)]
-struct Arguments {}
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Receive webhooks until SIGTERM (the default)
+    Run,
+    /// Say whether the process in this container is ready, as its image does for Docker
+    Healthcheck,
+}
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    Arguments::parse();
+    if let Some(Command::Healthcheck) = Arguments::parse().command {
+        return check().await;
+    }
     let settings = match Settings::read(Environment::read()) {
         Ok(settings) => settings,
         Err(problems) => {
@@ -37,6 +53,18 @@ async fn main() -> ExitCode {
         }
         Err(error) => {
             error!(error = format!("{error:#}"), "Stopped by a failure");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks the process in this container; its other settings are its own affair.
+async fn check() -> ExitCode {
+    let IngestConfig { admin_bind, .. } = Environment::read().section("INGEST_");
+    match healthcheck::ask(admin_bind).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }

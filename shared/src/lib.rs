@@ -8,6 +8,7 @@ pub mod admin;
 pub mod backoff;
 #[cfg(feature = "github")]
 pub mod github;
+pub mod healthcheck;
 pub mod model;
 pub mod pools;
 pub mod queue;

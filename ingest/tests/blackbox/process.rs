@@ -114,6 +114,28 @@ async fn a_queue_that_may_lose_jobs_is_used_and_told_of_on_a_line_for_each_reaso
 }
 
 #[tokio::test]
+async fn its_container_says_whether_it_is_ready_and_what_it_lacks() {
+    let mut redis = RedisServer::start().await.unwrap();
+    let (process, _, admin_port) = with_queue(redis.url()).await;
+    // What keeps the process from starting does not keep anybody from asking.
+    let check =
+        || ingest().env("INGEST_ADMIN_BIND", format!("0.0.0.0:{admin_port}")).arg("healthcheck").output().unwrap();
+    assert_eq!(check().status.code(), Some(0), "{}", said(&check()));
+    redis.kill();
+    let lacking = check();
+    assert_eq!(lacking.status.code(), Some(1));
+    assert!(said(&lacking).contains("not ready: {") && said(&lacking).contains("queue"), "{}", said(&lacking));
+    drop(process);
+    let gone = check();
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(
+        said(&gone).contains(&format!("nothing answers on the private listener, 127.0.0.1:{admin_port}")),
+        "{}",
+        said(&gone)
+    );
+}
+
+#[tokio::test]
 async fn a_queue_that_cannot_be_used_is_told_of_once_and_whoever_asks_whether_it_is_ready() {
     let redis = RedisServer::start_with(["--cluster-enabled", "yes"]).await.unwrap();
     let (mut process, _, admin_port) = with_queue(redis.url()).await;

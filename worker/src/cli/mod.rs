@@ -6,6 +6,7 @@
 mod dead;
 mod doctor;
 mod explain;
+mod healthcheck;
 mod hook;
 mod init;
 mod job;
@@ -67,6 +68,8 @@ enum Command {
     Hook(hook::Hook),
     /// Ask the few questions that .env and pools.toml need, and write them
     Init(init::Init),
+    /// Say whether the worker in this container is ready, as its image does for Docker
+    Healthcheck,
     /// Print a registration token
     Token(token::Token),
     /// Start one runner by hand, and stay with it until it ends
@@ -86,6 +89,9 @@ impl Cli {
         let command = self.command.unwrap_or(Command::Run);
         if let Command::Init(init) = &command {
             return exit(init.run(self.json).await); // there need be no settings yet
+        }
+        if let Command::Healthcheck = command {
+            return exit(healthcheck::run().await); // asked every few seconds, and of the worker alone
         }
         let load = if command.calls_github() { Settings::load } else { Settings::load_unauthorized };
         let settings = match load(Environment::read()) {
@@ -111,7 +117,7 @@ impl Cli {
             Command::Reconcile(reconcile) => reconcile.run(&settings, self.json).await,
             Command::Doctor(doctor) => doctor.run(Ok(&settings), self.json).await,
             Command::Hook(hook) => hook.run(&settings, self.json).await,
-            Command::Init(_) => Ok(()), // is done
+            Command::Init(_) | Command::Healthcheck => Ok(()), // are done
             Command::Token(token) => token.run(&settings, self.json).await,
             Command::Start(start) => start.run(settings, self.json).await,
         };
