@@ -18,8 +18,8 @@ up workers='1':
 run *command='status':
     {{compose}} exec worker worker {{command}}
 
-# Opens a shell in a service's container
-sh service='worker':
+# Opens a shell in a service's container; the images of ingest and worker have none
+sh service='redis':
     {{compose}} exec {{service}} sh
 
 # Shows what the stack says
@@ -45,6 +45,10 @@ faults *filter:
 
 # Measures what a delivery costs, against servers that do the least that is needed
 bench *options: (measure "ingest" options)
+
+# Measures the parts of a delivery that need neither a socket nor the queue
+bench-parts *options:
+    cargo bench --profile quick --locked --package devstack --bench parts -- {{options}}
 
 # Counts the instructions that a delivery takes; `--json devstack/count.json` puts them on record
 bench-count *options:

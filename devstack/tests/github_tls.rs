@@ -6,9 +6,12 @@ use std::{
     net::TcpListener,
     sync::Arc,
     thread::JoinHandle,
+    time::Duration,
 };
 
 use devstack::harness::Certificates;
+use futures_util::future::join_all;
+use http::Response;
 use rustls::{
     ServerConfig, ServerConnection, StreamOwned,
     crypto::ring::default_provider,
@@ -18,24 +21,34 @@ use shared::{
     github::{Github, GithubConfig, GithubError, Loss},
     settings::Environment,
 };
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
-/// Answers one call in TLS, if the client trusts it.
-fn server(certificates: &Certificates) -> (String, JoinHandle<bool>) {
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const JOB: &str = r#"{"id":7,"status":"queued"}"#;
+
+fn tls(certificates: &Certificates) -> ServerConfig {
     let (certificate, key) = certificates.server();
     let chain = vec![CertificateDer::from_pem_file(certificate).unwrap()];
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+    ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap())
-        .unwrap();
+        .unwrap()
+}
+
+/// Answers one call in TLS, if the client trusts it.
+fn server(certificates: &Certificates) -> (String, JoinHandle<bool>) {
+    let config = tls(certificates);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
     let thread = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut stream = StreamOwned::new(ServerConnection::new(Arc::new(config)).unwrap(), stream);
-        let body = r#"{"id":7,"status":"queued"}"#;
-        let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+        let answer = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{JOB}", JOB.len());
         // A client that does not trust the certificate hangs up.
         stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) && stream.write_all(answer.as_bytes()).is_ok()
     });
@@ -67,6 +80,42 @@ async fn a_private_authority_is_trusted_where_the_settings_name_it_and_not_other
     let error = github.job(&repository, job).await.unwrap_err();
     assert!(matches!(error, GithubError::Lost { loss: Loss::NotConnected, .. }), "{error:?}");
     assert!(!answered.join().unwrap());
+}
+
+/// Answers so many calls on one connection, in HTTP/2, and none before all have come.
+async fn answer_together(listener: tokio::net::TcpListener, config: ServerConfig, calls: usize) {
+    let (stream, _) = listener.accept().await.unwrap();
+    let stream = TlsAcceptor::from(Arc::new(config)).accept(stream).await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let mut under_way = Vec::new();
+    while under_way.len() < calls {
+        under_way.push(connection.accept().await.unwrap().unwrap().1);
+    }
+    for mut call in under_way {
+        let mut body = call.send_response(Response::new(()), false).unwrap();
+        body.send_data(JOB.into(), true).unwrap();
+    }
+    drop(connection.accept().await); // what is to be sent is sent meanwhile
+}
+
+#[tokio::test]
+async fn calls_at_one_time_share_a_connection_where_the_server_speaks_http_2() {
+    let certificates = Certificates::make().unwrap();
+    let mut config = tls(&certificates);
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let authority = certificates.authority().display().to_string();
+    let github = Github::new(&settings(&url, Some(&authority)).unwrap()).unwrap();
+    let (repository, job) = ("octo/repo".parse().unwrap(), "7".parse().unwrap());
+    let calls = join_all((0..8).map(|_| github.job(&repository, job)));
+    let answers = tokio::select! {
+        answers = timeout(PATIENCE, calls) => answers.unwrap(),
+        () = answer_together(listener, config, 8) => panic!("the server has lost the client"),
+    };
+    for answer in answers {
+        answer.unwrap();
+    }
 }
 
 #[test]
