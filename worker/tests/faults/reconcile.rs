@@ -32,6 +32,9 @@ async fn make_known(world: &mut World, spec: JobSpec) {
     let id = world.github.queue_job(spec);
     world.github.wait_for_job(id, JobStatus::Completed, PATIENCE).await.unwrap();
     world.until("it is settled", async || world.open() == Some(0)).await;
+    // Whoever stops an ingest now breaks off no webhook of this one.
+    let told = |world: &World| world.github.deliveries().iter().any(|it| it.job == id && it.action == "completed");
+    world.until("its end was told", async || told(world)).await;
 }
 
 async fn state(world: &World, id: u64) -> Option<JobState> {
