@@ -1,21 +1,29 @@
 //! The public listener.
 
-mod bounded;
+mod connection;
+mod exchange;
 mod files;
+mod linger;
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, rc::Rc, time::Duration};
 
-use actix_http::HttpService;
+use actix_http::{HttpService, KeepAlive};
 use actix_server::Server;
-use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_service::{
+    IntoServiceFactory as _, ServiceFactory as _, ServiceFactoryExt as _, fn_factory, fn_service, map_config,
+};
 use actix_web::{App, dev::AppConfig, middleware::from_fn, rt::net::TcpStream, web::Data};
 use anyhow::Context as _;
 use tokio::net::TcpSocket;
 
-use self::bounded::Bounded;
+use self::{
+    connection::Connections,
+    exchange::{Exchange, Lent},
+    linger::linger,
+};
 use crate::{
     startup::{HEAD_DEADLINE, STOP_SECONDS},
-    webhook::{Inbox, linger, routes},
+    webhook::{Inbox, routes},
 };
 
 /// How many connections it has open at once; more wait until one closes.
@@ -23,10 +31,6 @@ const CONNECTIONS_MAX: usize = 1_024;
 
 /// How many more wait to be accepted; the kernel may have a lower bound.
 const BACKLOG: u32 = 2_048;
-
-/// How long a connection stays without a request: longer than the minute that common proxies keep theirs for, so that none sends a delivery
-/// over one that is being closed.
-const IDLE: Duration = Duration::from_secs(75);
 
 /// How long a client that was answered before it had sent its whole body may go on sending before it is cut off.
 const LINGER: Duration = Duration::from_secs(1);
@@ -53,21 +57,30 @@ pub(crate) fn public_server(inbox: &Inbox, bind: SocketAddr) -> anyhow::Result<(
     let builder = builder.listen("public", listener, move || {
         let inbox = Data::new(inbox.apart());
         let app = App::new().app_data(inbox).wrap(from_fn(linger)).configure(routes);
-        let stopping = stopping.clone();
+        let (answering, stopping) = (stopping.clone(), stopping.clone());
         let http = HttpService::build()
             .graceful_shutdown_signal(move || {
-                let stopping = stopping.clone();
+                let stopping = answering.clone();
                 async move { stopping.notified().await }
             })
-            .keep_alive(IDLE)
+            .on_connect_ext(|lent: &Lent, data| {
+                data.insert::<Rc<Exchange>>(Rc::clone(&lent.exchange));
+            })
+            .keep_alive(KeepAlive::Os) // it is up to us
             .client_request_timeout(HEAD_DEADLINE)
             .client_disconnect_timeout(LINGER)
             .h1(map_config(app.into_factory().map_err(|error| error.error_response()), |()| AppConfig::default()));
-        let accept = fn_service(|stream: TcpStream| {
-            let peer = stream.peer_addr().ok();
-            std::future::ready(Ok((Bounded::new(stream), peer)))
-        });
-        accept.and_then(http)
+        let http = Rc::new(http);
+        fn_factory(move || {
+            let (http, stopping) = (Rc::clone(&http), stopping.clone());
+            async move {
+                let connections = Rc::new(Connections::new(http.new_service(()).await?, stopping));
+                Ok::<_, ()>(fn_service(move |stream: TcpStream| {
+                    let connections = Rc::clone(&connections);
+                    async move { connections.serve(stream).await }
+                }))
+            }
+        })
     });
     Ok((builder.with_context(named)?.run(), port))
 }

@@ -3,10 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpStream,
-};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{
     app::{App, BODY_BYTES_MAX, Delivery, event, event_with, job_id},
@@ -111,54 +108,14 @@ async fn a_client_that_stalls_is_cut_off() {
         client::send(app.port, &body),
         client::send(app.port, &chunked),
         client::send(app.port, b"POST /webhook HTTP/1.1\r\nhost: i"),
-        client::send(app.port, b""),
+        async { connect(app.port).await.read(&mut [0]).await },
     );
     assert_eq!(stalled.outcome(), (408, "too_slow".to_owned()));
     assert_eq!(chunked.outcome(), (408, "too_slow".to_owned()));
-    assert_eq!((head.code, nothing.code), (408, 408)); // the server's own, without a body
+    assert_eq!(head.code, 408); // the server's own, without a body
+    assert_eq!(nothing.unwrap(), 0, "it is hung up on: there is nothing to answer");
     assert!(started.elapsed() < Duration::from_secs(14), "{:?}", started.elapsed());
     app.stop().await;
-}
-
-#[tokio::test]
-async fn a_connection_serves_one_request_after_the_other() {
-    let app = App::start().await;
-    let mut stream = connect(app.port).await;
-    for id in [1, 2] {
-        let delivery = Delivery::of(&event("queued", id));
-        let head = delivery.head(&format!("Content-Length: {}", delivery.body.len()));
-        stream.write_all(&[head, delivery.body].concat()).await.unwrap();
-        let answer = receive_one(&mut stream).await;
-        assert!(answer.starts_with("HTTP/1.1 202 ") && answer.contains(&format!("job {id} is queued")), "{answer}");
-    }
-    app.stop().await;
-}
-
-#[tokio::test]
-async fn a_client_that_sends_its_second_request_byte_by_byte_is_cut_off() {
-    let app = App::start().await;
-    let mut stream = connect(app.port).await;
-    stream.write_all(b"GET /heartbeat HTTP/1.1\r\nhost: i\r\n\r\n").await.unwrap();
-    assert!(receive_one(&mut stream).await.starts_with("HTTP/1.1 200 "));
-    let started = Instant::now();
-    stream.write_all(b"GET /heartbeat HTTP/1.1\r\nx: ").await.unwrap();
-    while stream.write_all(b"x").await.is_ok() {
-        assert!(started.elapsed() < Duration::from_secs(40), "it is still listened to");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-    assert!(started.elapsed() > Duration::from_secs(15), "{:?}", started.elapsed());
-    app.stop().await;
-}
-
-/// Reads the answer to one of several requests over a connection.
-async fn receive_one(stream: &mut TcpStream) -> String {
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"}") {
-        let mut byte = [0];
-        assert_eq!(stream.read(&mut byte).await.unwrap(), 1, "it is closed after {answer:?}");
-        answer.extend(byte);
-    }
-    String::from_utf8(answer).unwrap()
 }
 
 fn form_urlencoded(json: &str) -> String {

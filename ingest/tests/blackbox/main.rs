@@ -7,6 +7,7 @@ mod api;
 mod app;
 mod bodies;
 mod client;
+mod connections;
 mod dashboard;
 mod guard;
 mod jobs;

@@ -1,0 +1,116 @@
+//! One request and its answer, as the bytes that pass tell of it.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
+
+use actix_web::rt::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What ends a head.
+const HEAD_END: &[u8] = b"\r\n\r\n";
+
+/// What is known of one exchange.
+#[derive(Default)]
+pub(super) struct Exchange {
+    /// How many bytes were read.
+    read: Cell<usize>,
+    /// How many of them are the request's head, if it came in one piece, as it nearly always does.
+    head: Cell<Option<usize>>,
+    /// How long the request is, once its head says so.
+    length: Cell<Option<usize>>,
+    is_kept: Cell<bool>,
+    stage: Cell<Stage>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Asked,
+    /// All of the answer is in the server's hands.
+    Answered,
+    /// All of it is on its way.
+    Sent,
+}
+
+/// A connection while the HTTP server has it.
+pub(super) struct Lent {
+    pub(super) stream: Rc<RefCell<TcpStream>>,
+    pub(super) exchange: Rc<Exchange>,
+}
+
+impl Exchange {
+    /// Notes that a request begins whose body is of this length. Without one, the connection will not be kept.
+    pub(super) fn asked(&self, body: Option<usize>) {
+        self.length.set(self.head.get().zip(body).and_then(|(head, body)| head.checked_add(body)));
+        self.stage.set(Stage::Asked);
+    }
+
+    /// Decides whether the connection is kept, now that the answer is about to be written. It is when exactly one request was read, to its
+    /// end: nothing of it is left in the server's buffers then.
+    pub(super) fn decide(&self) -> bool {
+        self.is_kept.set(self.is_whole());
+        self.is_kept.get()
+    }
+
+    /// Notes that the server has all of the answer.
+    pub(super) fn answered(&self) {
+        self.stage.set(Stage::Answered);
+    }
+
+    /// Whether the server has nothing of the connection.
+    pub(super) fn is_over(&self) -> bool {
+        // Tokio may take a connection for readable on which nothing has come. And more may have been read while the answer could not be
+        // written.
+        !self.is_begun() || self.is_kept.get() && self.stage.get() == Stage::Sent && self.is_whole()
+    }
+
+    /// Whether anything was read.
+    pub(super) fn is_begun(&self) -> bool {
+        self.read.get() > 0
+    }
+
+    fn is_whole(&self) -> bool {
+        self.length.get() == Some(self.read.get())
+    }
+
+    /// Notes what was read.
+    fn take_down(&self, bytes: &[u8]) {
+        if self.read.get() == 0 {
+            self.head.set(memchr::memmem::find(bytes, HEAD_END).map(|at| at + HEAD_END.len()));
+        }
+        self.read.set(self.read.get() + bytes.len());
+    }
+}
+
+impl AsyncRead for Lent {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut *self.stream.borrow_mut()).poll_read(context, buffer))?;
+        self.exchange.take_down(&buffer.filled()[before..]);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Lent {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut *self.stream.borrow_mut()).poll_flush(context))?;
+        // The server flushes what it has written: after the answer's end, that is all of it.
+        if self.exchange.stage.get() == Stage::Answered {
+            self.exchange.stage.set(Stage::Sent);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(context)
+    }
+}
