@@ -93,6 +93,11 @@ impl Stack {
         })
     }
 
+    /// Has both processes run with this setting, where the stack has none of its own.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.start.settings.insert(name.to_owned(), value.to_owned());
+    }
+
     /// Starts the rest, and waits until it is up.
     pub(crate) async fn start(&mut self, plan: &Plan, stop: &Stop) -> anyhow::Result<()> {
         match &plan.mode {

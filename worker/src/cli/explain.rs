@@ -8,7 +8,7 @@ use shared::{
     queue::{Explanation, Reason},
 };
 
-use super::{job::timeline, table::aligned, undelivered};
+use super::{job::timeline, still_queued, table::aligned, undelivered};
 use crate::config::Settings;
 
 /// Says why a job is where it is.
@@ -55,11 +55,20 @@ impl FromStr for JobAt {
 
 impl Explain {
     pub(super) async fn run(&self, settings: &Settings, json: bool) -> anyhow::Result<()> {
-        let mut explanation = settings.queue.explain(self.job.id).await?;
-        if explanation.reason == Reason::UnknownJob {
-            explanation.text += " ";
-            let (id, repository) = (self.job.id, self.job.repository.as_ref());
-            explanation.text += &Box::pin(undelivered::explain(settings, id, repository)).await;
+        let id = self.job.id;
+        let mut explanation = settings.queue.explain(id).await?;
+        let github = match explanation.reason {
+            Reason::UnknownJob => {
+                Some(Box::pin(undelivered::explain(settings, id, self.job.repository.as_ref())).await)
+            }
+            Reason::Done => match settings.queue.job(id).await? {
+                Some(job) => Box::pin(still_queued::explain(settings, &job)).await,
+                None => None,
+            },
+            _ => None,
+        };
+        if let Some(github) = github {
+            explanation.text = format!("{} {github}", explanation.text);
         }
         anstream::println!("{}", if json { serde_json::to_string(&explanation)? } else { sheet(&explanation) });
         Ok(())

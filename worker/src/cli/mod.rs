@@ -17,6 +17,7 @@ mod reconcile;
 mod runners;
 mod start;
 mod status;
+mod still_queued;
 mod table;
 mod target;
 mod token;

@@ -1,7 +1,8 @@
-//! `worker explain` of a job that never came.
+//! `worker explain` of a job that never came, and of one that ended only by its record.
 
 use devstack::github::{Config, JobSpec, Permissions};
 use serde_json::json;
+use shared::queue::{Queue, QueueConfig, Reserved, Settlement};
 
 use crate::world::{SECRET, TOKEN, World, until};
 
@@ -63,4 +64,49 @@ async fn github_says_whether_it_waits_and_the_queue_whether_anybody_looks() {
     let said = text(&world, &page("octo/hello", later)).await;
     assert!(said.contains("set AUTOSCALER_GITHUB_PAT, with the scope repo"), "{said}");
     assert!(said.contains("looked at octo/hello last at 2"), "the queue knows that without: {said}");
+}
+
+/// Has the one job in the queue of `world` end, as if its runner had done some work.
+async fn end(world: &World) {
+    let url = world.settings["QUEUE_URL"].as_str().into();
+    let queue = Queue::new(&QueueConfig { url, ..QueueConfig::default() }).unwrap();
+    // As a worker does when it starts; by default there is the one pool, of this name.
+    let (_, pools) = shared::pools::load(&mut shared::settings::Environment::of::<String, String>([]));
+    queue.set_limits(&pools.now()).await.unwrap();
+    let reserved = queue.reserve(&"default".parse().unwrap(), &"host".parse().unwrap()).await.unwrap();
+    let Reserved::Job(lease) = reserved else { panic!("no job: {reserved:?}") };
+    queue.settle(*lease, Settlement::Done { detail: "its runner ran a job and ended".to_owned() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_waits_at_github_though_it_has_ended_by_its_record_is_told_of() {
+    let mut world = World::with(Config::default().token(TOKEN, Permissions::all()));
+    let ingest = world.ingest(SECRET).await;
+    world.json(&["hook", "add", "--repo", "octo/hello", "--url", &ingest.url]).await;
+    let id = world.github.queue_job(job("octo/hello"));
+    assert!(until(async || world.run(&["job", &id.to_string()]).await.code == Some(0)).await);
+    end(&world).await;
+    let text = async |world: &World| {
+        let (_, explained) = world.json(&["explain", &id.to_string()]).await;
+        assert_eq!(explained["reason"], "done", "{explained}");
+        explained["text"].as_str().unwrap().to_owned()
+    };
+    let said = text(&world).await;
+    assert!(
+        said.contains("But GitHub has it in its queue")
+            && said.contains("GitHub opens it again once its end is 300 s ago"),
+        "{said}"
+    );
+    world.set("WORKER_RECONCILE_SECONDS", "0");
+    let said = text(&world).await;
+    assert!(said.contains("No worker compares") && said.contains("worker reconcile opens it again"), "{said}");
+
+    let credential = world.settings.remove("AUTOSCALER_GITHUB_PAT").unwrap();
+    assert!(!text(&world).await.contains("GitHub"), "nobody was asked");
+    world.set("AUTOSCALER_GITHUB_PAT", "ghp_ofNobody");
+    let said = text(&world).await;
+    assert!(said.contains("Whether GitHub agrees is not known: ") && said.contains("401"), "{said}");
+    world.set("AUTOSCALER_GITHUB_PAT", &credential);
+    world.github.cancel_job(id);
+    assert!(!text(&world).await.contains("GitHub"), "both agree");
 }

@@ -30,6 +30,10 @@ pub struct StartBench {
     #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     engine_starts: u32,
 
+    /// How many containers the worker has the engine start at once (`WORKER_STARTS`), if not as many as by default
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
+    worker_starts: Option<u32>,
+
     /// With how many running containers a worker's memory is measured
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     resident: u32,
@@ -54,7 +58,7 @@ impl StartBench {
             let bench = Bench::on(stack)?;
             let twin = bench.twin().await?;
             let measured = measure::measure(&bench, &twin, self.rounds).await?;
-            let burst = burst::measure(&bench, &twin, self.burst, self.engine_starts).await?;
+            let burst = burst::measure(&bench, &twin, self.burst, self.engine_starts).await?.with(self.worker_starts);
             anyhow::Ok((Report::of(&measured), burst))
         };
         Box::pin(stop.race(measured)).await?
@@ -67,6 +71,9 @@ impl StartBench {
         let resident = Box::pin(stop.race(resident::measure(self.resident))).await??;
         let plan = Plan::stand_in(self.burst);
         let mut stack = Stack::found(&plan, &stop).await?;
+        if let Some(starts) = self.worker_starts {
+            stack.set("WORKER_STARTS", &starts.to_string());
+        }
         let measured = self.measure(&mut stack, &plan, &stop).await;
         let measured = measured.with_context(|| stack.said());
         stack.end().await?;
