@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::MetadataExt as _, thread::sleep, time::Duration};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::{connection::Use, failure::Failure, place::Place, schema};
 
@@ -29,6 +29,8 @@ pub(super) fn open(place: &Place, what_for: Use) -> Result<Connection, Failure> 
     let mut connection = Connection::open_with_flags(place.path(), flags).map_err(failed)?;
     connection.busy_handler(Some(look_again)).map_err(failed)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Otherwise a statement whose plan might be a better one with another value, such as that behind LIMIT, is planned anew for each.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(failed)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0)).map_err(failed)?;
     if mode != "wal" {

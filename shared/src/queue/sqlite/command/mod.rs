@@ -144,3 +144,85 @@ pub(super) fn run(tables: &Tables, command: &[Vec<u8>]) -> Done<Value> {
         error => error,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use rusqlite::{
+        StatementStatus,
+        trace::{TraceEvent, TraceEventCodes},
+    };
+
+    use super::*;
+    use crate::queue::sqlite::{connection::Use, file, place::Place};
+
+    thread_local! {
+        /// The statements that were planned anew.
+        static AGAIN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    fn look(event: TraceEvent<'_>) {
+        if let TraceEvent::Profile(statement, _) = event
+            && statement.get_status(StatementStatus::RePrepare) > 0
+        {
+            AGAIN.with_borrow_mut(|again| again.push(statement.sql().into_owned()));
+        }
+    }
+
+    #[test]
+    fn a_statement_is_planned_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::parse(folder.path().join("q").to_str().unwrap()).unwrap();
+        place.make().unwrap();
+        let mut connection = file::open(&place, Use::Write).unwrap();
+        connection.trace_v2(TraceEventCodes::SQLITE_TRACE_PROFILE, Some(look)).unwrap();
+        let tables = Tables { connection, woken: false.into() };
+        for round in 0..3 {
+            for command in [
+                "SET s 1 NX PX 1000",
+                "SET s 2",
+                "GET s",
+                "INCR s",
+                "EXISTS s",
+                "PTTL s",
+                "HSET h f 1",
+                "HSETNX h f 1",
+                "HGET h f",
+                "HMGET h f g",
+                "HGETALL h",
+                "HEXISTS h f",
+                "HINCRBY h f 1",
+                "PEXPIRE h 1000",
+                "PERSIST h",
+                "HDEL h f",
+                "LPUSH l a",
+                "RPUSH l b",
+                "LRANGE l 0 -1",
+                "LPOS l b RANK -1",
+                "LLEN l",
+                "LREM l -1 a",
+                "RPOP l",
+                "LTRIM l -5 -1",
+                "SADD m a",
+                "SISMEMBER m a",
+                "SMEMBERS m",
+                "SCARD m",
+                "SREM m a",
+                "ZADD z 1 a",
+                "ZSCORE z a",
+                "ZCARD z",
+                "ZRANGE z 0 -1",
+                "ZRANGE z 0 9 BYSCORE LIMIT 0 5",
+                "ZREM z a",
+                "SCAN 0 MATCH x* COUNT 10",
+                "DEL s h l m z",
+            ] {
+                let parts: Vec<Vec<u8>> = command.split(' ').map(|part| part.as_bytes().to_vec()).collect();
+                run(&tables, &parts).unwrap_or_else(|error| panic!("{command}: {error}"));
+            }
+            forget_expired(&tables).unwrap();
+            AGAIN.with_borrow(|again| assert!(again.is_empty(), "round {round}: {again:#?}"));
+        }
+    }
+}
