@@ -9,10 +9,8 @@ use std::{
 };
 
 use actix_web::rt::net::TcpStream;
+use memchr::memmem;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-
-/// What ends a head.
-const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// What is known of one exchange.
 #[derive(Default)]
@@ -81,10 +79,19 @@ impl Exchange {
     /// Notes what was read.
     fn take_down(&self, bytes: &[u8]) {
         if self.read.get() == 0 {
-            self.head.set(memchr::memmem::find(bytes, HEAD_END).map(|at| at + HEAD_END.len()));
+            self.head.set(head_length(bytes));
         }
         self.read.set(self.read.get() + bytes.len());
     }
+}
+
+/// How long the head is that `bytes` begin with, if all of it is there, and written as clients do. The server also takes lines that end without
+/// CR, and empty ones in front: where the head ends that it sees is not guessed then.
+fn head_length(bytes: &[u8]) -> Option<usize> {
+    let end = memmem::find(bytes, b"\n\r\n")? + 3;
+    let head = &bytes[..end];
+    let is_plain = head.ends_with(b"\r\n\r\n") && !head.starts_with(b"\r") && memmem::find(head, b"\n\n").is_none();
+    is_plain.then_some(end)
 }
 
 impl AsyncRead for Lent {
@@ -112,5 +119,28 @@ impl AsyncWrite for Lent {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut *self.stream.borrow_mut()).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_ends_where_the_server_sees_its_end_or_its_length_is_not_known() {
+        let plain = b"POST / HTTP/1.1\r\nhost: i\r\n\r\n";
+        assert_eq!(head_length(plain), Some(plain.len()));
+        assert_eq!(head_length(&[plain, b"a body\r\n\r\n".as_slice()].concat()), Some(plain.len()));
+        for strange in [
+            b"".as_slice(),
+            b"POST / HTTP/1.1\r\nhost: i\r\n",
+            b"POST / HTTP/1.1\nhost: i\n\nx\r\n\r\n",
+            b"POST / HTTP/1.1\nhost: i\n\r\nx\r\n\r\n",
+            b"POST / HTTP/1.1\r\nhost: i\r\n\nx\r\n\r\n",
+            b"\r\n\r\nPOST / HTTP/1.1\r\nhost: i\r\n\r\n",
+            b"\n\r\nPOST / HTTP/1.1\r\nhost: i\r\n\r\n",
+        ] {
+            assert_eq!(head_length(strange), None, "{}", strange.escape_ascii());
+        }
     }
 }
