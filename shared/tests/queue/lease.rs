@@ -1,6 +1,6 @@
 //! Who may work on a job, and how many may be worked on.
 
-use std::time::Duration;
+use std::{future::Future, ops::Range, time::Duration};
 
 use futures_util::future::join_all;
 use shared::{
@@ -193,13 +193,11 @@ async fn healthy_workers_keep_their_jobs_when_it_was_the_store_that_was_away() {
     assert_eq!(beat.lost, []);
 }
 
-#[tokio::test]
-async fn a_waiting_worker_wakes_when_a_job_comes() {
-    let test = TestQueue::new().await;
+/// After how long a worker that waits up to five seconds is woken by what is done after a tenth of a second.
+async fn woken(test: &TestQueue, done: impl Future<Output = ()>) -> Duration {
     let waiter = connect(test.store.url());
     let pools: [PoolName; 2] = ["other".parse().unwrap(), pool()];
-    waiter.wait(&pools, Duration::from_millis(10)).await.unwrap(); // connects
-
+    waiter.wait(&pools, Duration::from_millis(10)).await.unwrap(); // connects, and takes the marker of what was before
     let (after, ()) = tokio::join!(
         async {
             let start = Instant::now();
@@ -208,10 +206,38 @@ async fn a_waiting_worker_wakes_when_a_job_comes() {
         },
         async {
             sleep(Duration::from_millis(100)).await;
-            test.enqueue(1).await;
+            done.await;
         }
     );
-    assert!((Duration::from_millis(80)..Duration::from_secs(2)).contains(&after), "{after:?}");
+    after
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+const SOON: Range<Duration> = Duration::from_millis(80)..Duration::from_secs(2);
+
+#[tokio::test]
+async fn a_waiting_worker_wakes_when_a_job_comes() {
+    let test = TestQueue::new().await;
+    let after = woken(&test, test.enqueue(1)).await;
+    assert!(SOON.contains(&after), "{after:?}");
+}
+
+#[tokio::test]
+async fn a_waiting_worker_hears_when_a_job_that_was_put_off_is_due() {
+    let test = TestQueue::new().await;
+    for (id, settlement) in [
+        (1, Settlement::Retry { delay: HOUR, error: "no".to_owned() }),
+        (2, Settlement::Release { delay: HOUR, reason: "no".to_owned() }),
+    ] {
+        test.enqueue(id).await;
+        let lease = test.reserve("a").await;
+        assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
+        let after = woken(&test, async { drop(test.queue.settle(lease, settlement).await.unwrap()) }).await;
+        assert!(SOON.contains(&after), "{id}: {after:?}");
+        let Reserved::Empty { next_due: Some(due) } = test.try_reserve("a").await else { panic!("nothing is due") };
+        assert!(due <= HOUR, "{due:?}");
+    }
 }
 
 #[tokio::test]

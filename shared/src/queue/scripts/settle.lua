@@ -17,6 +17,13 @@ if epoch ~= ARGV[3] or not is_leased(state) then
 end
 events_from(9, #ARGV, id, key)
 
+-- Has the job wait for its time. Whoever asks next hears when that is.
+local function put_off()
+  redis.call('HSET', key, 'state', 'delayed')
+  redis.call('ZADD', P .. 'delayed', now + delay, id)
+  redis.call('ZADD', P .. 'wake', 0, 'w')
+end
+
 if entry ~= id then
   -- The runner took another job, and its own waits again or has gone its way: there is nothing more to decide.
   end_lent(entry, scope, keep_ms)
@@ -55,16 +62,15 @@ else
     if attempts >= tonumber(ARGV[7]) then
       bury(id, detail .. ' (attempt ' .. attempts .. ' of ' .. ARGV[7] .. ')')
     else
-      redis.call('HSET', key, 'state', 'delayed', 'err', detail)
+      redis.call('HSET', key, 'err', detail)
       redis.call('HSETNX', key, 'first_err', detail)
-      redis.call('ZADD', P .. 'delayed', now + delay, id)
+      put_off()
       event(id, 'retrying', string.format('attempt %d of %s failed, next in %.1f s: %s', attempts, ARGV[7], delay / 1000, detail))
     end
   else
     event(id, outcome == 'limited' and 'rate_limited' or 'waiting', delay > 0 and string.format('until %s: %s', moment(now + delay), detail) or detail)
     if delay > 0 then
-      redis.call('HSET', key, 'state', 'delayed')
-      redis.call('ZADD', P .. 'delayed', now + delay, id)
+      put_off()
     else
       push(id, scope, true)
     end
