@@ -19,7 +19,7 @@ use crate::up::{plan::Plan, stack::Stack, stop::Stop};
 #[derive(Clone, Debug, clap::Args)]
 pub struct StartBench {
     /// How many starts of each kind, one after the other
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
 
     /// How many jobs there are at once
