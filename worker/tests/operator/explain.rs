@@ -1,10 +1,10 @@
 //! `worker explain` of a job that never came, and of one that ended only by its record.
 
-use devstack::github::{Config, JobSpec, Permissions};
+use devstack::github::JobSpec;
 use serde_json::json;
 use shared::queue::{Queue, QueueConfig, Reserved, Settlement};
 
-use crate::world::{SECRET, TOKEN, World, until};
+use crate::world::{Ingest, SECRET, World, until};
 
 fn job(repository: &str) -> JobSpec {
     JobSpec::of(repository.parse().unwrap())
@@ -21,9 +21,18 @@ fn page(repository: &str, id: u64) -> String {
     format!("https://github.com/{repository}/actions/runs/1/job/{id}")
 }
 
+/// Makes a webhook of octo/hello, and has a job of it delivered.
+async fn delivered(world: &World, ingest: &Ingest) -> u64 {
+    world.json(&["hook", "add", "--repo", "octo/hello", "--url", &ingest.url]).await;
+    let id = world.github.queue_job(job("octo/hello"));
+    let taken = async || world.run(&["job", &id.to_string()]).await.code == Some(0);
+    assert!(until(taken).await, "{:?}", world.github.deliveries());
+    id
+}
+
 #[tokio::test]
 async fn github_says_whether_it_waits_and_the_queue_whether_anybody_looks() {
-    let mut world = World::with(Config::default().token(TOKEN, Permissions::all()));
+    let mut world = World::new();
     let ingest = world.ingest(SECRET).await;
     let elsewhere = world.github.add_job(job("octo/never"));
     let said = text(&world, &page("octo/never", elsewhere)).await;
@@ -34,10 +43,7 @@ async fn github_says_whether_it_waits_and_the_queue_whether_anybody_looks() {
     assert!(said.contains("does not look at octo/never") && said.contains("worker doctor --repo octo/never"), "{said}");
 
     // Once a webhook has come of it, a repository is looked at, and its jobs are found by their ids.
-    world.json(&["hook", "add", "--repo", "octo/hello", "--url", &ingest.url]).await;
-    let known = world.github.queue_job(job("octo/hello"));
-    let taken = async || world.run(&["job", &known.to_string()]).await.code == Some(0);
-    assert!(until(taken).await, "{:?}", world.github.deliveries());
+    delivered(&world, &ingest).await;
     let first = world.github.add_job(JobSpec { labels: vec!["linus".to_owned()], ..job("octo/hello") });
     let said = text(&world, &first.to_string()).await;
     assert!(said.contains("It is one of octo/hello.") && said.contains("lacks linus"), "{said}");
@@ -80,11 +86,9 @@ async fn end(world: &World) {
 
 #[tokio::test]
 async fn a_job_that_waits_at_github_though_it_has_ended_by_its_record_is_told_of() {
-    let mut world = World::with(Config::default().token(TOKEN, Permissions::all()));
+    let mut world = World::new();
     let ingest = world.ingest(SECRET).await;
-    world.json(&["hook", "add", "--repo", "octo/hello", "--url", &ingest.url]).await;
-    let id = world.github.queue_job(job("octo/hello"));
-    assert!(until(async || world.run(&["job", &id.to_string()]).await.code == Some(0)).await);
+    let id = delivered(&world, &ingest).await;
     end(&world).await;
     let text = async |world: &World| {
         let (_, explained) = world.json(&["explain", &id.to_string()]).await;
