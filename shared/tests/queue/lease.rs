@@ -233,7 +233,10 @@ async fn a_waiting_worker_hears_when_a_job_that_was_put_off_is_due() {
         test.enqueue(id).await;
         let lease = test.reserve("a").await;
         assert!(matches!(test.try_reserve("a").await, Reserved::Empty { .. }));
-        let after = woken(&test, async { drop(test.queue.settle(lease, settlement).await.unwrap()) }).await;
+        let settled = async {
+            test.queue.settle(lease, settlement).await.unwrap();
+        };
+        let after = woken(&test, settled).await;
         assert!(SOON.contains(&after), "{id}: {after:?}");
         let Reserved::Empty { next_due: Some(due) } = test.try_reserve("a").await else { panic!("nothing is due") };
         assert!(due <= HOUR, "{due:?}");
