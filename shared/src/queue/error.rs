@@ -1,22 +1,20 @@
 //! Why a queue operation did not happen.
 
+use std::{error::Error, sync::Arc};
+
 use crate::model::JobId;
 
-/// Why a queue operation did not happen.
-#[derive(Debug, thiserror::Error)]
+/// Why a queue operation did not happen. Calls that were sent together fail together: each has a clone.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
     /// The store refused or did not understand; the operation may have been carried out. It is safe to try again.
     #[error("the queue's store failed")]
-    Store(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Store(#[source] Arc<dyn Error + Send + Sync>),
 
     /// The store did not answer in time; the operation may have been carried out. It is safe to try again.
     #[error("the queue's store did not answer in {0:?}")]
     Timeout(std::time::Duration),
-
-    /// So many callers wait for the store already that this one was turned away at once. Nothing was sent.
-    #[error("too many callers wait for the queue's store")]
-    Overloaded,
 
     /// The lease ended before this call, and another worker may hold the job: stop working on it, and do not try
     /// again.
@@ -33,7 +31,7 @@ pub enum QueueError {
         id: String,
         /// What is wrong with it.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Arc<dyn Error + Send + Sync>,
     },
 
     /// The store is there and is none that the queue can use, until it is replaced by another.
@@ -58,6 +56,11 @@ impl QueueError {
     /// The first word of a script that refuses, because the jobs were [moved](super::Queue::move_to) to another store.
     pub(super) const ELSEWHERE: &str = "ELSEWHERE";
 
+    /// A failure of the store, or of what is told to it or by it.
+    pub(super) fn store(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Store(error.into().into())
+    }
+
     /// What such a refusal means.
     pub(super) fn moved() -> Self {
         Self::Unsuitable(
@@ -71,12 +74,12 @@ impl QueueError {
     pub(super) fn unexpected(answer: &impl std::fmt::Debug) -> Self {
         let mut text = format!("an unexpected answer: {answer:?}");
         text.truncate(text.floor_char_boundary(200));
-        Self::Store(text.into())
+        Self::store(text)
     }
 
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Timeout(_) | Self::Overloaded | Self::Unsuitable(_))
+        matches!(self, Self::Store(_) | Self::Timeout(_) | Self::Unsuitable(_))
     }
 }

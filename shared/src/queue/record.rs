@@ -173,7 +173,8 @@ pub struct JobRecord {
     /// When it was done, dead or cancelled.
     #[serde(with = "time::serde::rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
-    /// What happened to it, oldest first. At most [`EVENTS_MAX`](Self::EVENTS_MAX): of a job with more, the newest.
+    /// What happened to it, oldest first: that it was delivered, and at most [`EVENTS_MAX`](Self::EVENTS_MAX) more, of a job with more
+    /// the newest.
     pub events: Vec<Event>,
     /// How its last runner ended that failed; if none did, its last one. None in lists of jobs, and before one has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,6 +182,6 @@ pub struct JobRecord {
 }
 
 impl JobRecord {
-    /// How many events a record keeps.
+    /// How many events a record keeps besides its delivery.
     pub const EVENTS_MAX: usize = 100;
 }

@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use shared::{
-    model::{JobState, PoolName},
+    model::{JobMessage, JobState, PoolName},
     queue::{Announcement, CancelOutcome, Enqueued, Noted, Reserved, Settlement, Unmatched},
 };
 
@@ -39,6 +39,28 @@ async fn jobs_leave_in_the_order_in_which_they_came_and_scopes_take_turns() {
         order.push(test.reserve("a").await.job_id().get());
     }
     assert_eq!(order, [1, 4, 2, 3]);
+}
+
+#[tokio::test]
+async fn jobs_that_come_together_are_stored_as_if_they_had_come_one_by_one() {
+    let test = TestQueue::new().await;
+    test.enqueue(1).await;
+    let again = |id, guid: &str| JobMessage { delivery: guid.parse().unwrap(), ..message(id) };
+    let quiet = JobMessage { scope: "octo/quiet".parse().unwrap(), ..message(4) };
+    let jobs = [message(2), message(1), again(1, "another"), message(3), quiet, message(3), again(2, "one-more")];
+
+    let became = test.queue.enqueue_all(&pool(), &jobs).await.unwrap();
+    let known = Enqueued::DuplicateJob(JobState::Pending);
+    let (stored, delivered) = (Enqueued::Stored, Enqueued::DuplicateDelivery);
+    assert_eq!(became, [stored, delivered, known, stored, stored, delivered, known]);
+    assert_eq!(test.story(2).await, ["delivered", "noted"]);
+
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        order.push(test.reserve("a").await.job_id().get());
+    }
+    assert_eq!(order, [1, 4, 2, 3]);
+    assert!(matches!(test.try_reserve("a").await, Reserved::Empty { next_due: None }));
 }
 
 #[tokio::test]

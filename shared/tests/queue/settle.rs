@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::{
     model::JobState,
-    queue::{Enqueued, Progress, QueueError, Reserved, Settlement, What},
+    queue::{Enqueued, JobRecord, Progress, QueueError, Reserved, Settlement, What},
 };
 use time::format_description::well_known::Rfc3339;
 use tokio::time::sleep;
@@ -147,7 +147,7 @@ async fn everything_that_happened_is_on_the_record_in_order() {
 }
 
 #[tokio::test]
-async fn a_record_keeps_its_newest_events_only() {
+async fn a_record_keeps_its_delivery_and_the_newest_events() {
     let test = TestQueue::new().await;
     test.enqueue(1).await;
     for _ in 0..60 {
@@ -156,7 +156,8 @@ async fn a_record_keeps_its_newest_events_only() {
         test.queue.settle(lease, Settlement::Release { delay: Duration::ZERO, reason }).await.unwrap();
     }
     let story = test.story(1).await;
-    assert_eq!(story.len(), 100);
+    assert_eq!(story.len(), 1 + JobRecord::EVENTS_MAX);
+    assert_eq!(story.first().map(String::as_str), Some("delivered"));
     assert_eq!(story.last().map(String::as_str), Some("waiting"));
 }
 

@@ -59,10 +59,7 @@ impl Queue {
             ["tombstone"] => Ok(Some(CancelOutcome::Tombstone)),
             ["cancelled"] => Ok(Some(CancelOutcome::Cancelled)),
             ["flagged"] => Ok(Some(CancelOutcome::Flagged)),
-            ["ended", state] => state
-                .parse()
-                .map(|state| Some(CancelOutcome::Ended(state)))
-                .map_err(|error| QueueError::Store(Box::new(error))),
+            ["ended", state] => state.parse().map(|state| Some(CancelOutcome::Ended(state))).map_err(QueueError::store),
             _ => Err(QueueError::unexpected(&answer)),
         }
     }

@@ -88,7 +88,7 @@ impl Queue {
             }
             let events: Vec<Vec<String>> = self.store.pipeline(&commands).await?;
             for (record, events) in records.iter_mut().zip(events) {
-                record.events = events.iter().filter_map(|line| event(line)).collect();
+                record.events.extend(events.iter().filter_map(|line| event(line)));
                 record.reason = reason(record.state, &record.events);
             }
         }
@@ -163,7 +163,7 @@ impl Queue {
     }
 }
 
-/// Makes a record of what is stored, but for what has happened. What cannot be read is left out rather than hiding the rest.
+/// Makes a record of what is stored, but for what has happened since it was delivered. What cannot be read is left out rather than hiding the rest.
 fn record(id: JobId, pool: Option<PoolName>, fields: &Fields) -> JobRecord {
     let text = |name: &str| fields.get(name).filter(|text| !text.is_empty()).cloned();
     let number = |name: &str| text(name).and_then(|text| text.parse().ok());
@@ -174,6 +174,8 @@ fn record(id: JobId, pool: Option<PoolName>, fields: &Fields) -> JobRecord {
         None => text("labels").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default(),
     };
     let state = text("state").and_then(|text| text.parse().ok()).unwrap_or(JobState::Unmatched);
+    let came_in = fields.contains_key("msg") && !id.is_warm();
+    let delivered = at("enq").filter(|_| came_in).map(|at| delivered(at, message.as_ref()));
     JobRecord {
         id,
         state,
@@ -195,9 +197,15 @@ fn record(id: JobId, pool: Option<PoolName>, fields: &Fields) -> JobRecord {
         worker: text("worker").and_then(|text| text.parse().ok()),
         enqueued_at: at("enq"),
         ended_at: at("end"),
-        events: Vec::new(),
+        events: delivered.into_iter().collect(),
         post_mortem: None,
     }
+}
+
+/// How a record begins of a job that came in: that is not among the events that are stored, for its message says it.
+fn delivered(at: OffsetDateTime, message: Option<&JobMessage>) -> Event {
+    let detail = message.map_or_else(String::new, |message| format!("by {}", message.delivery));
+    Event { at, what: What::Delivered.as_str().to_owned(), detail }
 }
 
 /// The last thing that happened to a job; of one that waits for its time, why and until when.

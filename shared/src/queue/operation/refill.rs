@@ -29,7 +29,7 @@ impl Queue {
         refill.arg(id.to_string()).arg(worker.as_str()).arg(self.lease_ms());
         for (scope, runners) in wanted {
             let message = JobMessage::warm(id, pool, scope.clone());
-            let message = serde_json::to_string(&message).map_err(|error| QueueError::Store(Box::new(error)))?;
+            let message = serde_json::to_string(&message).map_err(QueueError::store)?;
             refill.arg(scope.to_string()).arg(runners).arg(message);
         }
         let leased: Vec<Value> = self.store.script(&refill).await?;

@@ -1,6 +1,6 @@
 //! How a worker gets a job.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use redis::Value;
 
@@ -85,7 +85,7 @@ impl Queue {
             Err(error) => {
                 let error_text = format!("corrupt: its message cannot be read: {error}");
                 self.settle_id(pool, &id, (attempt, epoch), &Settlement::Dead { error: error_text }, &[]).await?;
-                Err(QueueError::Corrupt { id, source: Box::new(error) })
+                Err(QueueError::Corrupt { id, source: Arc::new(error) })
             }
         }
     }

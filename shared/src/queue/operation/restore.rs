@@ -13,7 +13,7 @@ impl Queue {
     /// Those that [are transient](QueueError::is_transient).
     pub async fn restore(&self, lease: LeaseId, backup: &Backup) -> Result<bool, QueueError> {
         let job = &backup.job;
-        let message = serde_json::to_string(job).map_err(|error| QueueError::Store(Box::new(error)))?;
+        let message = serde_json::to_string(job).map_err(QueueError::store)?;
         let mut script = script::RESTORE.key(&keys::prefix(&job.pool));
         script
             .arg(lease.job.to_string())

@@ -40,7 +40,7 @@ impl Queue {
             for (entry, answer) in entries.iter().zip(answers.chunks_exact(2)) {
                 let read = || Ok((from_redis_value(answer[0].clone())?, from_redis_value(answer[1].clone())?));
                 let read: Result<(Stored, Option<String>), redis::ParsingError> = read();
-                let (stored, took) = read.map_err(|error| QueueError::Store(Box::new(error)))?;
+                let (stored, took) = read.map_err(QueueError::store)?;
                 runners.extend(slot(&pool, entry, stored, took.as_deref()));
             }
         }

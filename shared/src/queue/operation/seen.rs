@@ -33,7 +33,7 @@ impl Queue {
     /// Those that [are transient](QueueError::is_transient).
     pub async fn remember(&self, origin: &Origin) -> Result<(), QueueError> {
         let told = Told { at: self.time().await?, origin: origin.clone() };
-        let text = serde_json::to_string(&told).map_err(|error| QueueError::Store(Box::new(error)))?;
+        let text = serde_json::to_string(&told).map_err(QueueError::store)?;
         let field = origin.repository.as_str().to_ascii_lowercase();
         let _new: u32 = self.store.query(cmd("HSET").arg(keys::SEEN).arg(field).arg(text)).await?;
         Ok(())

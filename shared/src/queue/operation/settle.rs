@@ -64,7 +64,7 @@ impl Queue {
             .arg(progress.found.map(|attempt| attempt.to_string()).unwrap_or_default())
             .arg(progress.exited.unwrap_or_default());
         let ending = progress.post_mortem.map(|ending| serde_json::to_string(ending.post_mortem));
-        let ending = ending.transpose().map_err(|error| QueueError::Store(Box::new(error)))?;
+        let ending = ending.transpose().map_err(QueueError::store)?;
         script
             .arg(progress.post_mortem.map_or("", |ending| if ending.failed { "failed" } else { "last" }))
             .arg(ending.unwrap_or_default());
@@ -163,6 +163,6 @@ impl Queue {
             return Ok(None);
         }
         let state = String::from_utf8_lossy(state).parse();
-        state.map(Some).map_err(|error| QueueError::Store(Box::new(error)))
+        state.map(Some).map_err(QueueError::store)
     }
 }

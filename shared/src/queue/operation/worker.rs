@@ -106,7 +106,7 @@ impl Queue {
         // A store that has lost the list of pools would not find the jobs in them.
         self.list_again(&said.pools).await?;
         let announced = Announced { at: self.time().await?, said };
-        let text = serde_json::to_string(&announced).map_err(|error| QueueError::Store(Box::new(error)))?;
+        let text = serde_json::to_string(&announced).map_err(QueueError::store)?;
         let command = cmd("HSET").arg(keys::WORKERS).arg(worker.as_str()).arg(text).to_owned();
         let _new: u32 = self.store.query(&command).await?;
         Ok(())

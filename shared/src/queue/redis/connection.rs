@@ -159,7 +159,7 @@ impl Connection {
         } else if error.code() == Some(QueueError::ELSEWHERE) {
             QueueError::moved()
         } else {
-            QueueError::Store(Box::new(error))
+            QueueError::store(error)
         }
     }
 }

@@ -45,6 +45,7 @@ local function audit_job(entry)
     repaired('pending_not_queued')
   elseif state == 'delayed' and not redis.call('ZSCORE', P .. 'delayed', id) then
     redis.call('ZADD', P .. 'delayed', now, id)
+    rouse()
     repaired('delayed_without_time')
   elseif state == 'dead' and not redis.call('ZSCORE', P .. 'dead', id) then
     redis.call('ZADD', P .. 'dead', now, id)

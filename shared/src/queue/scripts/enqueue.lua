@@ -1,32 +1,59 @@
--- Stores a job once, however often it is delivered. The first write is refused when memory is full, so then
--- nothing is changed.
+-- Stores jobs, each once, however often it is delivered. The first write is refused when memory is full, so then nothing is changed.
 -- KEYS  1 the pool's prefix
--- ARGV  1 job id  2 delivery GUID  3 scope  4 message  5 how long a GUID is remembered (ms)
--- Returns {'stored'}, {'delivery'} for a GUID seen before, or {'job', state} for a job that is known.
-if not redis.call('SET', P .. 'dlv:' .. ARGV[2], ARGV[1], 'NX', 'PX', ARGV[5]) then
-  return {'delivery'}
-end
-local key = job_key(ARGV[1])
-if redis.call('EXISTS', key) == 1 then
-  local state, idle, cancel, served, scope =
-    unpack(redis.call('HMGET', key, 'state', 'idle', 'cancel', 'served_by', 'scope'))
+-- ARGV  1 how long a GUID is remembered (ms)  2… of each job: its id, delivery GUID, scope, message
+-- Returns a word for each: stored, delivery for a GUID seen before, or the state of a job that is known.
+local at = string.format('%d', now)
+
+-- What is to be said of a job that is known, and is not to come in; nil if it is.
+local function known(id, guid)
+  local key = job_key(id)
+  local state = redis.call('HGET', key, 'state')
+  if not state then
+    return nil
+  end
+  local idle, cancel, served, scope = unpack(redis.call('HMGET', key, 'idle', 'cancel', 'served_by', 'scope'))
   if state == 'done' and idle and not cancel and not served then
     -- It waited at GitHub for something else, such as an approval, for longer than its runner waited for it.
-    revive(ARGV[1])
+    revive(id)
     redis.call('HDEL', key, 'ran')
-    redis.call('HSET', key, 'since', now)
-    event(ARGV[1], 'reopened', 'delivered again, by ' .. ARGV[2] .. '; its runner had found no job')
-    push(ARGV[1], scope, false)
-    return {'stored'}
+    redis.call('HSET', key, 'since', at)
+    event(id, 'reopened', 'delivered again, by ' .. guid .. '; its runner had found no job')
+    push(id, scope, false)
+    return 'stored'
   end
-  if state then
-    event(ARGV[1], 'noted', 'delivered again, by ' .. ARGV[2])
-    return {'job', state}
-  end
+  event(id, 'noted', 'delivered again, by ' .. guid)
+  return state
 end
-redis.call('HSET', key, 'state', 'pending', 'msg', ARGV[4], 'scope', ARGV[3], 'guid', ARGV[2], 'enq', now,
-  'attempts', 0, 'crashes', 0, 'epoch', 0, 'replays', 0)
-write_down(ARGV[1], 'delivered', 'by ' .. ARGV[2])
-line_up(ARGV[1], ARGV[3], now, false)
-count('accepted')
-return {'stored'}
+
+local answers, scopes, ids, queued = {}, {}, {}, {}
+for i = 2, #ARGV, 4 do
+  local id, guid, scope = ARGV[i], ARGV[i + 1], ARGV[i + 2]
+  local answer = 'delivery'
+  if redis.call('SET', P .. 'dlv:' .. guid, id, 'NX', 'PX', ARGV[1]) then
+    answer = known(id, guid)
+    if not answer then
+      -- When and by what it was delivered is not written down as an event besides (read.rs). With more than four fields Redis would
+      -- make the hash twice.
+      redis.call('HSET', job_key(id), 'state', 'pending', 'msg', ARGV[i + 3], 'scope', scope, 'enq', at)
+      queued[#queued + 1] = at
+      queued[#queued + 1] = id
+      if not ids[scope] then
+        ids[scope] = {}
+        scopes[#scopes + 1] = scope
+      end
+      table.insert(ids[scope], id)
+      answer = 'stored'
+    end
+  end
+  answers[#answers + 1] = answer
+end
+if #scopes > 0 then
+  redis.call('ZADD', P .. 'queued', unpack(queued))
+  for _, scope in ipairs(scopes) do
+    redis.call('LPUSH', P .. 'pending:' .. scope, unpack(ids[scope]))
+    ring(scope)
+  end
+  rouse()
+  redis.call('HINCRBY', P .. 'stats', 'accepted', #queued / 2)
+end
+return table.concat(answers, ' ')

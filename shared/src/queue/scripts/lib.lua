@@ -12,14 +12,9 @@ local function count(what)
   redis.call('HINCRBY', P .. 'stats', what, 1)
 end
 
--- Writes an event down in a job's record: milliseconds, word and detail, separated by spaces.
-local function write_down(id, what, detail, at)
-  redis.call('RPUSH', P .. 'events:' .. id, string.format('%d %s %s', at or now, what, detail))
-end
-
--- The same where there may be many already: the newest are kept.
+-- Writes an event down in a job's record: milliseconds, word and detail, separated by spaces. The newest are kept.
 local function event(id, what, detail, at)
-  write_down(id, what, detail, at)
+  redis.call('RPUSH', P .. 'events:' .. id, string.format('%d %s %s', at or now, what, detail))
   redis.call('LTRIM', P .. 'events:' .. id, -EVENTS_MAX, -1)
 end
 

@@ -61,7 +61,7 @@ for _ = 1, 64 do
       end
       -- Whoever asks next gets the next job, or hears when a delayed one is due.
       if redis.call('EXISTS', P .. 'ring') == 1 or redis.call('EXISTS', P .. 'delayed') == 1 then
-        redis.call('ZADD', P .. 'wake', 0, 'w')
+        rouse()
       end
       local message, attempts, replays = unpack(redis.call('HMGET', job, 'msg', 'attempts', 'replays'))
       return {'job', id, epoch, epoch, message or '', tonumber(attempts or 0), now - waits_since(id), tonumber(replays or 0)}

@@ -21,7 +21,7 @@ events_from(9, #ARGV, id, key)
 local function put_off()
   redis.call('HSET', key, 'state', 'delayed')
   redis.call('ZADD', P .. 'delayed', now + delay, id)
-  redis.call('ZADD', P .. 'wake', 0, 'w')
+  rouse()
 end
 
 if entry ~= id then

@@ -10,10 +10,15 @@ local function ring(scope)
   end
 end
 
--- Wakes one waiting worker, if there is work to be had.
+-- Has a waiting worker look.
+local function rouse()
+  redis.call('ZADD', P .. 'wake', 0, 'w')
+end
+
+-- The same, if there is work to be had.
 local function wake()
   if redis.call('EXISTS', P .. 'ring') == 1 then
-    redis.call('ZADD', P .. 'wake', 0, 'w')
+    rouse()
   end
 end
 
@@ -32,18 +37,13 @@ local function revive(id)
   count('reopened')
 end
 
--- Puts a job that is to wait, since then, into its scope's list, at the head if it is to be next. Then there is work.
-local function line_up(id, scope, since, head)
-  redis.call('ZADD', P .. 'queued', since, id)
-  redis.call(head and 'RPUSH' or 'LPUSH', P .. 'pending:' .. scope, id)
-  ring(scope)
-  redis.call('ZADD', P .. 'wake', 0, 'w')
-end
-
--- The same with a job that is there already.
+-- Has a job wait again, at the head of its scope's list if it is to be next. Then there is work.
 local function push(id, scope, head)
   redis.call('HSET', job_key(id), 'state', 'pending')
-  line_up(id, scope, waits_since(id), head)
+  redis.call('ZADD', P .. 'queued', waits_since(id), id)
+  redis.call(head and 'RPUSH' or 'LPUSH', P .. 'pending:' .. scope, id)
+  ring(scope)
+  rouse()
 end
 
 -- Takes a job out of those that wait, for a worker or for a person. Its id may stay in the list: what is not in

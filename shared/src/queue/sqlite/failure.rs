@@ -50,7 +50,7 @@ impl From<Failure> for QueueError {
         match failure {
             Failure::Unsuitable(reason) => Self::Unsuitable(reason),
             Failure::Moved => Self::moved(),
-            Failure::Passing(reason) => Self::Store(reason.into()),
+            Failure::Passing(reason) => Self::store(reason),
         }
     }
 }

@@ -97,5 +97,5 @@ impl Sqlite {
 }
 
 fn parsed<T: FromRedisValue>(answer: Value) -> Result<T, QueueError> {
-    from_redis_value(answer).map_err(|error: ParsingError| QueueError::Store(Box::new(error)))
+    from_redis_value(answer).map_err(|error: ParsingError| QueueError::store(error))
 }

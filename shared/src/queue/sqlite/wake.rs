@@ -83,7 +83,7 @@ impl Waiting {
             watcher.watch(&self.place.beside("-wake"), RecursiveMode::NonRecursive)?;
             Ok(watcher)
         });
-        *watcher = Some(begun.map_err(|error| QueueError::Store(Box::new(error)))?);
+        *watcher = Some(begun.map_err(QueueError::store)?);
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use super::{Arguments, CommandError, Done, Tables, bulk, count as counted, for_e
 /// What the names of markers end with: who sets one wakes the waiting.
 const MARKER: &[u8] = b":wake";
 
-/// `ZADD key [NX|XX] score member`.
+/// `ZADD key [NX|XX] score member [score member …]`.
 pub(super) fn add(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     let key = arguments.key()?;
     let (sql, at) = if arguments.is(1, "NX") {
@@ -18,10 +18,10 @@ pub(super) fn add(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     } else {
         ("INSERT INTO zset VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET score = excluded.score", 1)
     };
-    if arguments.len() != at + 2 {
-        return Err(CommandError::Wrong("it takes one member here".to_owned()));
+    let mut changed = 0;
+    for score in (at..arguments.len()).step_by(2) {
+        changed += tables.run(sql, params![key, arguments.get(score + 1)?, arguments.number::<f64>(score)?])?;
     }
-    let changed = tables.run(sql, params![key, arguments.get(at + 1)?, arguments.number::<f64>(at)?])?;
     if key.ends_with(MARKER) {
         tables.woken.set(true);
     }
