@@ -59,6 +59,10 @@ pub(super) enum ReceiveError {
     #[error("the queue failed")]
     Queue(#[from] QueueError),
 
+    /// The call to the queue was broken off, as when the process ends. What it was asked for may have happened: a redelivery finds out.
+    #[error("the call to the queue was broken off")]
+    BrokenOff,
+
     /// The queue did not answer in time. What it was asked for may have happened: a redelivery finds out.
     #[error("the queue did not answer within {0:?}")]
     QueueTooSlow(Duration),
@@ -74,7 +78,7 @@ impl ReceiveError {
                 Verdict::Malformed
             }
             Self::ContentType => Verdict::Unsupported,
-            Self::NoRoom | Self::Queue(_) | Self::QueueTooSlow(_) => Verdict::Unavailable,
+            Self::NoRoom | Self::Queue(_) | Self::BrokenOff | Self::QueueTooSlow(_) => Verdict::Unavailable,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 use shared::{
     model::{DeliveryId, JobState, Origin, RunnerNamePrefix},
     pools::LivePools,
-    queue::{CancelOutcome, Enqueued, Noted, Queue, QueueError},
+    queue::{CancelOutcome, Enqueued, Noted, Queue},
     telemetry::chain,
     workflow_job::Decision,
 };
@@ -16,6 +16,7 @@ use super::{
     answer::{Answer, Verdict},
     body::BodyLimits,
     error::ReceiveError,
+    intake::Intake,
     refusals::Refusals,
     sightings::Sightings,
     signature::Signatures,
@@ -35,6 +36,7 @@ pub(crate) struct Inbox {
     pub(super) metrics: DeliveryMetrics,
     pub(super) refusals: Refusals,
     queue: Queue,
+    intake: Intake,
     sightings: Arc<Sightings>,
 }
 
@@ -48,13 +50,14 @@ impl Inbox {
         queue: Queue,
     ) -> Self {
         let (refusals, sightings) = (Refusals::new(queue.clone()), Arc::default());
-        let signatures = Arc::new(signatures);
-        Self { signatures, limits, pools, prefix, metrics, refusals, queue, sightings }
+        let (signatures, intake) = (Arc::new(signatures), Intake::new(queue.clone()));
+        Self { signatures, limits, pools, prefix, metrics, refusals, queue, intake, sightings }
     }
 
     /// The same for a thread of its own, which then waits for no other when it speaks to the queue.
     pub(crate) fn apart(&self) -> Self {
-        Self { queue: self.queue.apart(), ..self.clone() }
+        let queue = self.queue.apart();
+        Self { intake: Intake::new(queue.clone()), queue, ..self.clone() }
     }
 
     /// Does what was decided about the delivery. What it answers with success is stored.
@@ -62,26 +65,24 @@ impl Inbox {
     /// # Errors
     ///
     /// When the decision is a refusal, or the queue does not do its part.
-    pub(super) async fn carry_out(&self, decision: &Decision, delivery: &DeliveryId) -> Result<Answer, ReceiveError> {
+    pub(super) async fn carry_out(&self, decision: Decision, delivery: &DeliveryId) -> Result<Answer, ReceiveError> {
         match decision {
             Decision::Enqueue(message) => {
-                let enqueued = self.ask(self.queue.enqueue(message)).await?;
+                let (job, pool) = (message.job_id, message.pool.clone());
+                let enqueued = self.ask(self.intake.enqueue(message)).await?;
                 Ok(match enqueued {
-                    Enqueued::Stored => Answer::new(
-                        Verdict::Queued,
-                        format!("job {} is queued in pool {}", message.job_id, message.pool),
-                    ),
+                    Enqueued::Stored => Answer::new(Verdict::Queued, format!("job {job} is queued in pool {pool}")),
                     Enqueued::DuplicateDelivery => seen(),
                     Enqueued::DuplicateJob(JobState::Cancelled) => {
-                        Answer::new(Verdict::Duplicate, format!("job {} was cancelled before", message.job_id))
+                        Answer::new(Verdict::Duplicate, format!("job {job} was cancelled before"))
                     }
                     Enqueued::DuplicateJob(state) => {
-                        Answer::new(Verdict::Duplicate, format!("job {} came before and is {state}", message.job_id))
+                        Answer::new(Verdict::Duplicate, format!("job {job} came before and is {state}"))
                     }
                 })
             }
             Decision::Cancel { pool, job, reason } => {
-                let cancelled = self.ask(self.queue.cancel(pool, *job, Some(delivery), reason)).await?;
+                let cancelled = self.ask(self.queue.cancel(&pool, job, Some(delivery), &reason)).await?;
                 Ok(match cancelled {
                     CancelOutcome::Cancelled | CancelOutcome::Flagged | CancelOutcome::Tombstone => {
                         Answer::new(Verdict::Cancelled, format!("job {job} is cancelled"))
@@ -101,21 +102,17 @@ impl Inbox {
                 })
             }
             Decision::Unmatched(unmatched) => {
-                self.ask(self.queue.record_unmatched(unmatched)).await?;
-                Ok(Answer::new(Verdict::Ignored, unmatched.detail.clone()))
+                self.ask(self.queue.record_unmatched(&unmatched)).await?;
+                Ok(Answer::new(Verdict::Ignored, unmatched.detail))
             }
-            Decision::Ignore(reason) => Ok(Answer::new(Verdict::Ignored, reason.clone())),
-            Decision::Refuse(reason) => Err(ReceiveError::Refused(reason.clone())),
+            Decision::Ignore(reason) => Ok(Answer::new(Verdict::Ignored, reason)),
+            Decision::Refuse(reason) => Err(ReceiveError::Refused(reason)),
         }
     }
 
-    /// Has the queue remember where jobs of ours come from, for whoever looks for those of which no webhook came. Told
-    /// of late, it is not told again; and a failure is no reason to refuse the delivery, for the next one tells.
-    pub(super) async fn remember(&self, decision: &Decision, origin: &Origin) {
-        let is_ours = matches!(decision, Decision::Enqueue(_) | Decision::Cancel { .. } | Decision::Note(_));
-        if !is_ours || !self.sightings.is_news(origin) {
-            return;
-        }
+    /// Has the queue remember where jobs of ours come from, for whoever looks for those of which no webhook came. A failure is no
+    /// reason to refuse the delivery, for the next one tells.
+    pub(super) async fn remember(&self, origin: &Origin) {
         match timeout(QUEUE_DEADLINE, self.queue.remember(origin)).await {
             Ok(Ok(())) => self.sightings.told(origin),
             Ok(Err(error)) => {
@@ -125,10 +122,16 @@ impl Inbox {
         }
     }
 
+    /// Whether the queue is to remember where the job comes from: told of late, it is not told again.
+    pub(super) fn is_news(&self, decision: &Decision, origin: &Origin) -> bool {
+        let is_ours = matches!(decision, Decision::Enqueue(_) | Decision::Cancel { .. } | Decision::Note(_));
+        is_ours && self.sightings.is_news(origin)
+    }
+
     /// Waits for the queue, within bounds. A call that is given up may still have its effect: a redelivery finds out.
-    async fn ask<T>(&self, call: impl Future<Output = Result<T, QueueError>>) -> Result<T, ReceiveError> {
+    async fn ask<T, E: Into<ReceiveError>>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, ReceiveError> {
         match timeout(QUEUE_DEADLINE, call).await {
-            Ok(answer) => Ok(answer?),
+            Ok(answer) => answer.map_err(Into::into),
             Err(_) => Err(ReceiveError::QueueTooSlow(QUEUE_DEADLINE)),
         }
     }

@@ -8,6 +8,7 @@ mod body;
 mod delivery;
 mod error;
 mod inbox;
+mod intake;
 pub(crate) mod receive;
 mod refusals;
 pub(crate) mod routes;

@@ -51,20 +51,21 @@ pub(crate) async fn receive(
     inbox: &Inbox,
 ) -> HttpResponse {
     let started = Instant::now();
-    let mut told = Told { started, job: None, trace: None };
+    let mut told = Told { started, id: None, job: None, trace: None };
     let result = process(register_at, &request, payload, inbox, &mut told).await;
-    let Told { job, trace, .. } = told;
-    let delivery = claimed_id(&request);
+    let Told { id, job, trace, .. } = told;
+    let delivery = id.or_else(|| claimed_id(&request));
     let answer = result.unwrap_or_else(|error| {
         log_failure(&error, delivery.as_ref(), job);
         Answer::from(&error)
     });
     if answer.verdict.code().is_success() {
-        let (delivery, job) = (delivery.map(display), job.map(display));
+        // As text: a line is written with every delivery, and what must be formatted costs more.
+        let (delivery, job) = (delivery.as_ref().map(DeliveryId::as_str), job.map(|job| job.to_string()));
         // A job that came before has the trace of the delivery that brought it.
         let trace = trace.as_ref().filter(|_| answer.verdict == Verdict::Queued).map(Traceparent::trace_id);
         let decision = answer.verdict.word();
-        info!(delivery.id = delivery, job.id = job, trace_id = trace, decision, "Delivery: {}", answer.msg);
+        info!(delivery.id = delivery, job.id = job.as_deref(), trace_id = trace, decision, "Delivery: {}", answer.msg);
     }
     if answer.verdict == Verdict::Unauthorized {
         inbox.refusals.count();
@@ -77,6 +78,8 @@ pub(crate) async fn receive(
 struct Told {
     /// When its head was there.
     started: Instant,
+    /// Its GUID.
+    id: Option<DeliveryId>,
     job: Option<JobId>,
     /// Its span.
     trace: Option<Traceparent>,
@@ -96,9 +99,12 @@ async fn process(
         EventKind::Other(_) => Ok(Answer::new(Verdict::Ignored, "nothing is done about this event")),
         EventKind::WorkflowJob => {
             let (decision, origin) = decided(register_at, &delivery, inbox, told)?;
-            let id = delivery.into_id(); // what is waited for now may take long, and the body with it much memory
+            let id = told.id.insert(delivery.into_id()); // what is waited for now may take long, and the body with it much memory
+            if !inbox.is_news(&decision, &origin) {
+                return inbox.carry_out(decision, id).await;
+            }
             // Beside each other, so that together they take no longer.
-            let (answer, ()) = tokio::join!(inbox.carry_out(&decision, &id), inbox.remember(&decision, &origin));
+            let (answer, ()) = tokio::join!(inbox.carry_out(decision, id), inbox.remember(&origin));
             answer
         }
     }

@@ -82,6 +82,26 @@ async fn two_hundred_deliveries_at_once_are_all_stored() {
 }
 
 #[tokio::test]
+async fn jobs_that_come_while_others_are_stored_follow_together() {
+    const JOBS: u64 = 100;
+    let app = App::start().await;
+    app.deliver(&event("queued", 1)).await;
+    let monitor = app.redis.monitor().unwrap();
+    let pause = redis::cmd("CLIENT").arg("PAUSE").arg(500).arg("WRITE").to_owned();
+    app.queue.command::<()>(&pause).await.unwrap();
+    let deliveries = (2..2 + JOBS).map(|id| {
+        let app = &app;
+        async move { app.deliver(&event("queued", id)).await.outcome() }
+    });
+    let answers = futures_util::future::join_all(deliveries).await;
+    assert!(answers.iter().all(|answer| *answer == outcome(202, "queued")), "{answers:?}");
+    assert_eq!(app.pending().await, 1 + JOBS);
+    let calls = monitor.sent().iter().filter(|sent| sent.name == "enqueue").count();
+    assert!((1..50).contains(&calls), "{calls} calls for {JOBS} jobs");
+    app.stop().await;
+}
+
+#[tokio::test]
 async fn a_job_that_waits_for_an_approval_is_queued_when_it_is_queued() {
     let app = App::start().await;
     assert_eq!(app.deliver(&event("waiting", 1)).await.outcome(), outcome(200, "ignored"));
