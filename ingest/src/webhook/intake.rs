@@ -19,7 +19,7 @@ use super::error::ReceiveError;
 /// round.
 const JOBS_MAX: usize = 8;
 
-/// How many calls are under way for a pool: while the store works on one, it has the next.
+/// How many calls are under way for a pool at the most: while the store works on one, it has the next.
 const CALLS_MAX: usize = 8;
 
 /// Who comes in, pool by pool. Clones share it.

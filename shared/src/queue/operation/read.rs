@@ -163,7 +163,8 @@ impl Queue {
     }
 }
 
-/// Makes a record of what is stored, but for what has happened since it was delivered. What cannot be read is left out rather than hiding the rest.
+/// Makes a record of what is stored, but for what has happened since it was delivered. What cannot be read is left out rather than
+/// hiding the rest.
 fn record(id: JobId, pool: Option<PoolName>, fields: &Fields) -> JobRecord {
     let text = |name: &str| fields.get(name).filter(|text| !text.is_empty()).cloned();
     let number = |name: &str| text(name).and_then(|text| text.parse().ok());
