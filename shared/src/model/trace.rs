@@ -46,7 +46,7 @@ impl Traceparent {
     /// A new trace, which is to be kept.
     #[must_use]
     pub fn random() -> Self {
-        Self::of(&format!("{:016x}{:016x}", fastrand::u64(1..), fastrand::u64(..)), SAMPLED)
+        Self::of(&format!("{:032x}", fastrand::u128(1..)), SAMPLED)
     }
 
     fn of(trace: &str, flags: u8) -> Self {

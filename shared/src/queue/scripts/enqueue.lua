@@ -32,8 +32,7 @@ for i = 2, #ARGV, 4 do
   if redis.call('SET', P .. 'dlv:' .. guid, id, 'NX', 'PX', ARGV[1]) then
     answer = known(id, guid)
     if not answer then
-      -- When and by what it was delivered is not written down as an event besides (read.rs). With more than four fields Redis would
-      -- make the hash twice.
+      -- When and by what it was delivered is not written down as an event besides (read.rs).
       redis.call('HSET', job_key(id), 'state', 'pending', 'msg', ARGV[i + 3], 'scope', scope, 'enq', at)
       queued[#queued + 1] = at
       queued[#queued + 1] = id
@@ -54,6 +53,6 @@ if #scopes > 0 then
     ring(scope)
   end
   rouse()
-  redis.call('HINCRBY', P .. 'stats', 'accepted', #queued / 2)
+  count('accepted', #queued / 2)
 end
 return table.concat(answers, ' ')

@@ -8,8 +8,8 @@ local function job_key(id)
   return P .. 'job:' .. id
 end
 
-local function count(what)
-  redis.call('HINCRBY', P .. 'stats', what, 1)
+local function count(what, times)
+  redis.call('HINCRBY', P .. 'stats', what, times or 1)
 end
 
 -- Writes an event down in a job's record: milliseconds, word and detail, separated by spaces. The newest are kept.

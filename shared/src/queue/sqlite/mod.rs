@@ -18,7 +18,7 @@ mod wake;
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Cmd, FromRedisValue, ParsingError, Pipeline, Value, cmd, from_redis_value};
+use redis::{Cmd, FromRedisValue, Pipeline, Value, cmd, from_redis_value};
 
 use self::{
     connection::{Connection, Use},
@@ -97,5 +97,5 @@ impl Sqlite {
 }
 
 fn parsed<T: FromRedisValue>(answer: Value) -> Result<T, QueueError> {
-    from_redis_value(answer).map_err(|error: ParsingError| QueueError::store(error))
+    from_redis_value(answer).map_err(QueueError::store)
 }

@@ -18,6 +18,9 @@ pub(super) fn add(tables: &Tables, arguments: Arguments<'_>) -> Done<Value> {
     } else {
         ("INSERT INTO zset VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET score = excluded.score", 1)
     };
+    if arguments.len() <= at || !(arguments.len() - at).is_multiple_of(2) {
+        return Err(CommandError::Wrong("it takes a score with each member, and one at least".to_owned()));
+    }
     let mut changed = 0;
     for score in (at..arguments.len()).step_by(2) {
         changed += tables.run(sql, params![key, arguments.get(score + 1)?, arguments.number::<f64>(score)?])?;
